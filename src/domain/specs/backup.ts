@@ -1,0 +1,46 @@
+/**
+ * What an inventory says about backups of secrets (document 004, "Backup Procedure"): which ones lie together, where, encrypted how,
+ * and what a restore is proven with.
+ */
+import { z } from 'zod';
+import { credentialRef, duration, name, text } from './common.js';
+
+/** Bech32: `age1…`, and its post-quantum and hardware-tag forms. A plugin's recipient (`age1yubikey1…`) needs the plugin. */
+const RECIPIENT = /^age1(?:pq1|tag1|tagpq1)?[02-9ac-hj-np-z]{58,}$/;
+const recipient = z
+  .string()
+  .regex(RECIPIENT, 'is no age recipient: age1… as age-keygen prints it (the public key)')
+  .describe('An age recipient, age1…');
+
+export const QR_FORMATS = ['svg', 'png'] as const;
+export type QrFormat = (typeof QR_FORMATS)[number];
+
+const common = {
+  secrets: z
+    .union([name, z.array(name).min(1)])
+    .describe('One secret or several that lie in one archive; at most one of them critical'),
+  to: z.strictObject({
+    /** Relative to the inventory file. It must exist: one made in the place of a stick that is not mounted would hide the mistake. */
+    directory: text.describe('Where archives are written; it must exist. One critical secret a destination'),
+  }),
+  /** Documents 003 and 004 rotate at the latest every 90 days; a backup older than that is none. */
+  maxAge: duration.default('90d').describe('A rotation of a critical secret demands a proven backup younger than this'),
+  qr: z.enum(QR_FORMATS).optional().describe('Also a picture of the encrypted archive, to be printed'),
+};
+
+export const backupSpec = z.discriminatedUnion('format', [
+  z.strictObject({
+    format: z.literal('age'),
+    ...common,
+    recipients: z.array(recipient).min(1).describe('Each of them alone can restore'),
+    proof: z
+      .strictObject({ identity: credentialRef })
+      .describe('A restore is proven with it; it must belong to one of the recipients'),
+  }),
+  z.strictObject({
+    format: z.literal('gpg'),
+    ...common,
+    passphrase: credentialRef.describe('Encrypts the archive; a restore is proven with it too'),
+  }),
+]);
+export type BackupSpec = z.infer<typeof backupSpec>;

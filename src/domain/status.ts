@@ -1,0 +1,76 @@
+/** A run's state as data: the answer to its `status` query, and what `keyturn status` prints. */
+import type { Steer } from './messages.js';
+import type { RotationReport, StepRecord } from './report.js';
+
+export interface OpenGate {
+  readonly name: string;
+  /** What is being asked, one sentence. */
+  readonly question: string;
+  /** Digest that a decision may carry to be bound to this plan in this run. */
+  readonly plan: string;
+  /** ISO 8601, workflow time. */
+  readonly openedAt: string;
+  readonly expiresAt: string;
+  /** What the deadline decides. */
+  readonly onExpiry: 'deny' | 'approve';
+  readonly approvals: readonly { readonly by: string; readonly at: string; readonly note: string | null }[];
+  readonly approversNeeded: number;
+  /** null: anyone (but the requester, unless `requesterMayApprove`). */
+  readonly allowed: readonly string[] | null;
+  readonly requester: string;
+  readonly requesterMayApprove: boolean;
+}
+
+/** A step as people see it in a run that goes on. */
+export interface ShownStep extends StepRecord {
+  /** What it will do; gone once it has ended and can say what it did. */
+  readonly detail?: string;
+  /** What it sees while it goes on, one line each: who is still on the old role. */
+  readonly seen?: readonly string[];
+  /** At or after the point of no return. */
+  readonly forward?: boolean;
+}
+
+export interface RunStatus {
+  readonly ref: string;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly operator: string;
+  readonly reason: string;
+  readonly method: string;
+  /** What the plan decided and why, and the requester's note, one sentence each. */
+  readonly about: readonly string[];
+  /** The step that is running, or the outcome. */
+  readonly phase: string;
+  readonly steps: readonly ShownStep[];
+  readonly gate: OpenGate | null;
+  /** A durable wait. */
+  readonly wait: { readonly what: string; readonly until: string } | null;
+  /** What people may do about the wait; empty when there is none, or it cannot be steered. */
+  readonly steering: readonly Steer[];
+  readonly refusals: readonly string[];
+  readonly report: RotationReport | null;
+}
+
+/** The result of a run over several environments in rollout order; it stops at the first that does not complete. */
+export interface RolloutReport {
+  readonly ref: string;
+  readonly reports: readonly RotationReport[];
+}
+
+/** Names of the custom search attributes that every worker registers. */
+export const SEARCH_ATTRIBUTES = {
+  system: 'KeyturnSystem',
+  environment: 'KeyturnEnvironment',
+  secret: 'KeyturnSecret',
+  phase: 'KeyturnPhase',
+  awaitingApproval: 'KeyturnAwaitingApproval',
+} as const;
+
+/** Types of the failures that a run ends with (ApplicationFailure.type); details[0] is the RotationReport where there is one. */
+export const FAILURE_TYPES = {
+  badInput: 'bad-input',
+  held: 'rotation-held',
+  rolledBack: 'rolled-back',
+  stopped: 'stopped',
+} as const;
