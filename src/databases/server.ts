@@ -1,0 +1,81 @@
+/**
+ * A PostgreSQL server as Keyturn works on it: direct, short-lived connections to the primary and its replicas, as the
+ * administrator or as the role under test. Every error leaves through connection.ts, so no message repeats a password.
+ */
+import type pg from 'pg';
+import type { PlannedNode } from '../domain/plan.js';
+import type { SecretValue } from '../domain/secret-value.js';
+import { withConnection, type ConnectionOptions } from './connection.js';
+
+export interface Login {
+  readonly user: string;
+  readonly password: SecretValue;
+}
+
+export interface ServerOptions {
+  /** The administrator's URL, which leads to the primary. */
+  readonly administrator: SecretValue;
+  /** For messages: `variable MESSAGING_ADMIN_URL`. */
+  readonly label: string;
+  /** The application's database; null: the one in the URL. */
+  readonly database: string | null;
+  readonly replicas: readonly PlannedNode[];
+  readonly signal: AbortSignal;
+}
+
+export interface Where extends Partial<Pick<ConnectionOptions, 'effect' | 'limit'>> {
+  /** Default: the application's. */
+  readonly database?: string;
+  /** `primary` or a replica's name; default: the primary. */
+  readonly node?: string;
+}
+
+export const PRIMARY = 'primary';
+/** Milliseconds for everything on one connection: taking over what a large schema's role owns may wait for locks. */
+const LIMIT_MS = 60_000;
+
+export type Work<T> = (client: pg.Client) => Promise<T>;
+
+export class Server {
+  readonly nodes: readonly string[];
+
+  constructor(private readonly options: ServerOptions) {
+    this.nodes = [PRIMARY, ...options.replicas.map(({ name }) => name)];
+  }
+
+  /** Aborts when the run is cancelled or the worker stops: for whatever waits between two connections. */
+  get signal(): AbortSignal {
+    return this.options.signal;
+  }
+
+  /** @throws KeyturnError as withConnection. */
+  asAdministrator<T>(work: Work<T>, where: Where = {}): Promise<T> {
+    return this.connect(null, where, work);
+  }
+
+  /** @throws KeyturnError as withConnection; a refused log-in is `database-refused`. */
+  as<T>(login: Login, work: Work<T>, where: Where = {}): Promise<T> {
+    return this.connect(login, where, work);
+  }
+
+  /** Every database of the cluster that can be connected to, the application's first. */
+  async databases(): Promise<string[]> {
+    return this.asAdministrator(async (client) => {
+      const { rows } = await client.query<{ name: string }>(
+        'SELECT datname AS name FROM pg_database WHERE datallowconn ORDER BY datname <> current_database(), datname',
+      );
+      return rows.map(({ name }) => name);
+    });
+  }
+
+  private connect<T>(login: Login | null, where: Where, work: Work<T>): Promise<T> {
+    const { administrator, label, database, replicas, signal } = this.options;
+    const node = replicas.find(({ name }) => name === where.node) ?? null;
+    const name = where.database ?? database;
+    return withConnection(
+      { url: administrator, label: node ? `${label} on node ${node.name}` : label, login, node, database: name },
+      { limit: where.limit ?? LIMIT_MS, signal, ...(where.effect ? { effect: where.effect } : {}) },
+      work,
+    );
+  }
+}

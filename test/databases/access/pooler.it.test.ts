@@ -1,0 +1,117 @@
+/** A connection that is not direct is found out: by a real PgBouncer where there is one, and by what every pooler has to do. */
+import { existsSync } from 'node:fs';
+import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import getPort from 'get-port';
+import { beforeAll, expect, test } from 'vitest';
+import { assessAdministrator } from '../../../src/databases/access/assess-administrator.js';
+import type { Login } from '../../../src/databases/server.js';
+import { spawnGuarded } from '../../../src/embedded/reaper.js';
+import { afterwards } from '../../support/afterwards.js';
+import { startVersion, type TestServer } from '../../support/postgres-versions.js';
+import { failureOf, prepare, serverFor } from './support.js';
+
+const NEEDS = { strategy: 'copy', role: 'app_v1', group: null } as const;
+let postgres: TestServer;
+let administrator: Login;
+
+beforeAll(async () => {
+  const running = await startVersion(18);
+  if (typeof running === 'string') throw new Error(running);
+  postgres = running;
+  ({ administrator } = await prepare(postgres));
+});
+
+const program = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/usr/local/bin/pgbouncer'].find((path) =>
+  existsSync(path),
+);
+if (program === undefined) console.warn('PgBouncer is not installed: skipped what needs a real one');
+
+test.skipIf(program === undefined).each(['session', 'transaction'])(
+  'PgBouncer in %s mode is found out',
+  async (mode) => {
+    const directory = await mkdtemp(join(tmpdir(), 'keyturn-pgbouncer-'));
+    afterwards(() => rm(directory, { recursive: true }));
+    const port = await getPort({ host: '127.0.0.1' });
+    const settings = [
+      '[databases]',
+      `* = host=127.0.0.1 port=${postgres.port}`,
+      '[pgbouncer]',
+      ...[`listen_addr = 127.0.0.1`, `listen_port = ${port}`, 'unix_socket_dir =', `pool_mode = ${mode}`],
+      ...['auth_type = plain', `auth_file = ${join(directory, 'users')}`],
+    ];
+    await writeFile(join(directory, 'settings'), settings.join('\n'));
+    await writeFile(join(directory, 'users'), `"${administrator.user}" "${administrator.password.reveal()}"\n`);
+    await chmod(directory, 0o700);
+    const { account } = postgres;
+    if (account) {
+      for (const name of ['settings', 'users', '.']) await chown(join(directory, name), account.uid, account.gid);
+    }
+    const bouncer = await spawnGuarded(program!, [join(directory, 'settings')], { cwd: '/', ...account });
+    afterwards(() => bouncer.stop());
+    const server = serverFor(postgres, { administrator, port });
+    const assess = async () => {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          return await assessAdministrator(server, NEEDS);
+        } catch (error) {
+          if (attempt === 40) throw error;
+          await sleep(50);
+        }
+      }
+    };
+    expect((await assess()).problems).toEqual([
+      {
+        message: 'the connection to primary goes through a pooler',
+        hint: expect.stringContaining('NOLOGIN') as string,
+      },
+    ]);
+  },
+);
+
+test('whatever names another process than the one that answers is a pooler; a plain relay is not', async () => {
+  const pretended = await relay(true);
+  expect((await assessAdministrator(serverFor(postgres, { administrator, port: pretended }), NEEDS)).problems).toEqual([
+    {
+      message: 'the connection to primary goes through a pooler',
+      hint: expect.stringContaining('host and port') as string,
+    },
+  ]);
+  // A tunnel or a published container port: another port than the server's, and direct all the same.
+  const plain = await relay(false);
+  expect((await assessAdministrator(serverFor(postgres, { administrator, port: plain }), NEEDS)).problems).toEqual([]);
+  const replicas = [{ name: 'pooled', host: '127.0.0.1', port: pretended }];
+  const { problems } = await assessAdministrator(serverFor(postgres, { administrator, replicas }), NEEDS);
+  expect(problems[0]?.message).toBe('the connection to pooled goes through a pooler');
+});
+
+test('a primary that is not there is an error, not a finding', async () => {
+  const port = await getPort({ host: '127.0.0.1' });
+  expect(await failureOf(assessAdministrator(serverFor(postgres, { administrator, port }), NEEDS))).toMatchObject({
+    code: 'database-unreachable',
+    retryable: true,
+  });
+});
+
+/** Passes bytes on; as a pooler it answers BackendKeyData (`K`, length 12) with a process number of its own. */
+async function relay(asPooler: boolean): Promise<number> {
+  const KEY_DATA = Buffer.from([0x4b, 0, 0, 0, 12]);
+  const server = createServer((client) => {
+    const upstream = connect(postgres.port, '127.0.0.1');
+    for (const socket of [client, upstream]) socket.on('error', () => undefined);
+    client.pipe(upstream);
+    upstream.on('data', (bytes) => {
+      const at = bytes.indexOf(KEY_DATA);
+      if (asPooler && at !== -1) bytes.writeInt32BE(987_654, at + KEY_DATA.length);
+      client.write(bytes);
+    });
+    upstream.on('close', () => client.destroy());
+    client.on('close', () => upstream.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  afterwards(() => new Promise((resolve) => server.close(resolve)));
+  return (server.address() as AddressInfo).port;
+}
