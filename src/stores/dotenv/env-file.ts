@@ -1,0 +1,105 @@
+/** One reading of an env file: its bytes, its text, and the value of a key as every program sees it. */
+import { readFile } from 'node:fs/promises';
+import { closest, distance } from 'fastest-levenshtein';
+import { KeyturnError } from '../../domain/errors.js';
+import { SecretValue } from '../../domain/secret-value.js';
+import { fileError } from '../files/file-errors.js';
+import { resolveTarget, type Target } from '../files/replaceable.js';
+import { readEverywhere } from './agreement.js';
+import { parseEnvText, type Assignment } from './document.js';
+
+export interface EnvFile {
+  readonly target: Target;
+  readonly bytes: Buffer;
+  readonly text: string;
+  readonly assignments: readonly Assignment[];
+}
+
+export interface Variable {
+  readonly assignment: Assignment;
+  /** What Docker Compose, npm dotenv, python-dotenv and bash all read. */
+  readonly value: string;
+}
+
+/** A user's name is part of a credential, and no secret. */
+export type VariableKind = 'secret' | 'name';
+
+/** @throws KeyturnError `not-found`, `not-writable` (resolveTarget), `malformed` for a file that is not UTF-8. */
+export async function readEnvFile(path: string, root?: string): Promise<EnvFile> {
+  const target = await resolveTarget(path, root);
+  try {
+    const bytes = await readFile(target.path);
+    return withText(target, bytes, decode(bytes, target.path));
+  } catch (error) {
+    throw fileError(error, `read ${target.path}`);
+  }
+}
+
+export function withText(target: Target, bytes: Buffer, text: string): EnvFile {
+  return { target, bytes, text, assignments: parseEnvText(text) };
+}
+
+/**
+ * @param kind `name`: the value may be shown, so `redact` must not take it out of every message.
+ * @returns undefined when the key does not occur.
+ * @throws KeyturnError `malformed`, with line numbers: twice in the file, a form that not every program knows, or a value
+ *   that programs read differently.
+ */
+export function findVariable(file: EnvFile, key: string, kind: VariableKind = 'secret'): Variable | undefined {
+  const all = file.assignments.filter((assignment) => assignment.key === key);
+  const [assignment, second] = all;
+  if (!assignment) return undefined;
+  const place = `${file.target.path}:${assignment.line}`;
+  if (second) {
+    const lines = all.map(({ line }) => line).join(', ');
+    throw new KeyturnError('malformed', `${file.target.path}: ${key} stands on lines ${lines}`, {
+      hint: 'keep one: programs disagree over which of them counts',
+    });
+  }
+  if (assignment.form !== 'equals') {
+    throw new KeyturnError('malformed', `${place}: ${key} has no "=": not every program reads that`, {
+      hint: `write ${key}='…'`,
+    });
+  }
+  const agreement = readEverywhere(file.text, key);
+  if ('problem' in agreement) {
+    throw new KeyturnError('malformed', `${place}: programs read ${key} differently: ${agreement.problem}`, {
+      hint: `write ${key}='…', without spaces around "=" and without references to other variables`,
+    });
+  }
+  if (kind === 'secret' && agreement.value !== '') new SecretValue(agreement.value);
+  return { assignment, value: agreement.value };
+}
+
+/** @throws KeyturnError `not-found` when the key is missing or empty; otherwise as findVariable. */
+export function requireVariable(file: EnvFile, key: string, kind: VariableKind = 'secret'): Variable {
+  const variable = findVariable(file, key, kind);
+  if (variable && variable.value !== '') return variable;
+  if (variable) throw new KeyturnError('not-found', `${file.target.path}:${variable.assignment.line}: ${key} is empty`);
+  const near = closest(
+    key,
+    file.assignments.map((assignment) => assignment.key),
+  );
+  const similar = near && distance(near, key) <= 3 ? `did you mean ${near}?` : `add ${key}=… to the file`;
+  throw new KeyturnError('not-found', `${file.target.path} has no ${key}`, { hint: similar });
+}
+
+function decode(bytes: Buffer, path: string): string {
+  try {
+    // The byte-order mark stays: it is one of the bytes to keep.
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw new KeyturnError('malformed', `${path}: line ${firstBadLine(bytes)} is not UTF-8`, {
+      hint: 'python-dotenv and Docker Compose cannot read it either: save the file as UTF-8',
+    });
+  }
+}
+
+function firstBadLine(bytes: Buffer): number {
+  let line = 1;
+  for (const part of bytes.toString('latin1').split('\n')) {
+    if (Buffer.from(part, 'latin1').toString('utf8').includes('\uFFFD')) return line;
+    line += 1;
+  }
+  return line;
+}

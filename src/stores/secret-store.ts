@@ -1,0 +1,51 @@
+/**
+ * The contract every store fulfils; test/contracts/secret-store.contract.ts is its suite.
+ *
+ * A store holds up to three labelled versions of a value. `rotation` is the id of the run: every writing call carries it,
+ * is idempotent for it (probe, act, confirm: a repeated call after a lost answer finds its own work and changes nothing),
+ * and refuses with `other-rotation` when the versions belong to another run.
+ *
+ * All methods throw KeyturnError only, with an `effect` that says what happened, and never a value in the message.
+ * Codes: `not-found` (no current value), `other-rotation`, `changed-meanwhile` (somebody edited the value or the file since it
+ * was staged or read; nothing was overwritten), `not-writable`, `unrepresentable` (this value cannot be stored so that every
+ * reader gets it back identically), `malformed` (duplicate keys, broken syntax: with line numbers), `nothing-staged`,
+ * `same-value` (the new value is one that is accepted already), `wrong-arrangement` (discard or forget while the value is in
+ * use), `busy` (another process works on the same store; retryable).
+ *
+ * With no rotation under way the arrangement is `old only`. An arrangement that the slot's exposure cannot show (a single
+ * value cannot be two) is `unrepresentable`.
+ */
+import type { Evidence } from '../domain/evidence.js';
+import type { SecretValue } from '../domain/secret-value.js';
+import type { Arrangement, SecretSlot, VersionLabel, Versions } from '../domain/slot.js';
+
+export interface SecretStore {
+  /**
+   * Changes nothing that a consumer sees. Finds out whether later writes can succeed: readable, well-formed, writable,
+   * replaceable (a bind-mounted file is not), the key present exactly once.
+   */
+  preflight(slot: SecretSlot): Promise<Evidence>;
+
+  describe(slot: SecretSlot): Promise<Versions>;
+
+  /** The same for many slots of this store with one look at it, in their order; null where `describe` would throw. */
+  describeAll(slots: readonly SecretSlot[]): Promise<(Versions | null)[]>;
+
+  /**
+   * Puts a new value durably into `pending`. `make` is called only when this rotation has staged none yet, so a retry
+   * reuses the first value. Remembers what `current` was, to notice a person's edit before it would be overwritten.
+   */
+  stage(slot: SecretSlot, rotation: string, make: () => SecretValue): Promise<Versions>;
+
+  /** Shows the application the given arrangement of this rotation's two values; any arrangement may follow any other. */
+  arrange(slot: SecretSlot, rotation: string, arrangement: Arrangement): Promise<Versions>;
+
+  /** Undo of `stage`: destroys `pending`. Only under `old only`. Nothing staged: does nothing. */
+  discard(slot: SecretSlot, rotation: string): Promise<Versions>;
+
+  /** Destroys `previous`. Only under `new only`. Nothing left: does nothing. */
+  forget(slot: SecretSlot, rotation: string): Promise<Versions>;
+
+  /** @throws KeyturnError `not-found` when that version does not exist. */
+  read(slot: SecretSlot, version: VersionLabel): Promise<SecretValue>;
+}
