@@ -1,0 +1,32 @@
+/**
+ * The contract every deployer fulfils: make running services use what the store now holds.
+ * Idempotent: deploying twice ends in the same state as once.
+ */
+import type { Evidence } from '../domain/evidence.js';
+
+export interface Deployer {
+  /** Changes nothing. @throws KeyturnError `deployer-unavailable` when the tool, the directory or the engine is missing. */
+  preflight(signal: AbortSignal): Promise<Evidence>;
+
+  /**
+   * Returns when the tool says it is done; whether the service is well is for its health checks to say.
+   * @throws KeyturnError `deploy-failed` (effect `unknown`, retryable) with the tool's last line, redacted.
+   */
+  deploy(signal: AbortSignal): Promise<Evidence>;
+
+  /** null: the inventory does not say how to stop it. Known before anything is changed. */
+  readonly stopping: string | null;
+
+  /**
+   * Document 004: what it consumes is changed while it does not run; the next `deploy` starts it again. Idempotent: stopping what
+   * stands still is no error. Returns when the tool says that it has stopped.
+   * @throws KeyturnError `cannot-stop` where nothing says how; `deploy-failed` (effect `unknown`, retryable).
+   */
+  stop(signal: AbortSignal): Promise<Evidence>;
+
+  /**
+   * What a person would look at first: what the last `deploy` or `stop` of this instance said if it failed, the service's state, and its
+   * last log lines, 80 at most. Redacted; the first line says how the service stands. Never throws.
+   */
+  diagnose(signal: AbortSignal): Promise<string>;
+}
