@@ -1,0 +1,45 @@
+import { createHmac } from 'node:crypto';
+import { SecretValue } from '../domain/secret-value.js';
+import type { PlannedProof } from '../domain/plan.js';
+import type { CheckContext } from './check.js';
+import { runFlow } from './http-flow.js';
+import type { Presenter } from './presenter.js';
+import { loginFailed, unlike } from './proof-errors.js';
+import { parseJson } from './reply-expectation.js';
+import { fillRequest, mentions } from './template.js';
+
+type JwtProof = Extract<PlannedProof, { type: 'jwt' }>;
+
+/** RFC 7518, section 3.2. */
+const HASHES: Readonly<Record<string, string>> = { HS256: 'sha256', HS384: 'sha384', HS512: 'sha512' };
+
+/**
+ * Signs in with the flow and takes the token it captured. The request carries it where the inventory writes
+ * `${captured.CAPTURE}`, and nothing else that the flow was given: its cookies stay behind, or one of them could be what the
+ * application accepts. An app that takes its token in a cookie: `headers: { Cookie: "name=${captured.CAPTURE}" }`.
+ */
+export async function presentToken(proof: JwtProof, context: CheckContext): Promise<Presenter> {
+  const key = `captured.${proof.capture}`;
+  if (!mentions(proof.request, key)) throw unlike(`its request does not carry \${${key}}`);
+  const { answer, values } = await runFlow(proof.flow, context);
+  if (!answer.passed) throw loginFailed(proof.flow.name, answer.summary);
+  const token = values.get(key);
+  if (!token) throw unlike(`${proof.flow.name} captures nothing called ${proof.capture}`);
+  const signedPart = token.reveal().split('.').slice(0, 2).join('.');
+  const hash = hashOf(token.reveal());
+  if (hash === null) throw unlike(`${proof.capture} is not a token signed with HS256, HS384 or HS512`);
+  const present = (text: string) => fillRequest(proof.request, new Map(values).set(key, new SecretValue(text)));
+  return {
+    genuine: present(token.reveal()),
+    forge: (value) =>
+      present(`${signedPart}.${createHmac(hash, value.reveal()).update(signedPart, 'ascii').digest('base64url')}`),
+  };
+}
+
+function hashOf(token: string): string | null {
+  const parts = token.split('.');
+  if (parts.length !== 3) return null;
+  const header = parseJson(Buffer.from(parts[0] ?? '', 'base64url').toString('utf8'));
+  const algorithm = (header as { alg?: unknown } | null | undefined)?.alg;
+  return typeof algorithm === 'string' && Object.hasOwn(HASHES, algorithm) ? (HASHES[algorithm] ?? null) : null;
+}
