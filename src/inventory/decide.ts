@@ -1,0 +1,76 @@
+/**
+ * What the reason for a rotation changes. Document 000: rotate immediately when a secret may have been exposed, unauthorised
+ * access is suspected, or somebody with access leaves; on a leak also revoke sessions. Document 002: otherwise prefer a
+ * maintenance window. Documents 001 and 003: an overlap spares users, but keeps the old value accepted, which a leak forbids.
+ */
+import type { Reason } from '../domain/plan.js';
+import type { WindowSpec } from '../domain/specs/policy.js';
+import type { OverlapSpec } from '../domain/specs/secret.js';
+import type { FoundSecret } from './find.js';
+import { encryptionInWords } from './decide-encryption.js';
+import { swapInWords } from './decide-swap.js';
+import { generatorOf, type MergedSecret } from './merge.js';
+
+export interface Decisions {
+  readonly overlap: OverlapSpec | null;
+  readonly revoke: boolean;
+  readonly window: WindowSpec | null;
+  /** For people, one sentence each. */
+  readonly inWords: readonly string[];
+}
+
+const REASON_IN_WORDS: Readonly<Record<Reason, string>> = {
+  routine: 'the rotation is routine',
+  leak: 'the reason is a leak',
+  leaver: 'somebody with access leaves',
+  suspicion: 'unauthorised access is suspected',
+};
+
+export function decide(found: FoundSecret, reason: Reason): Decisions {
+  const { environment, secret } = found;
+  const database = secret.kind === 'database';
+  const encryption = secret.kind === 'encryption';
+  const why = REASON_IN_WORDS[reason];
+  const overlap = reason === 'leak' ? null : secret.overlap;
+  const revoke = secret.revokeSessions !== null && (secret.revokeSessions.when === 'always' || reason === 'leak');
+  const window = reason === 'routine' ? secret.maintenanceWindow : null;
+  const said = [
+    secret.generator === undefined && `no generator is named: ${generatorOf(secret)}`,
+    ...(database
+      ? swapInWords(found, reason)
+      : encryption
+        ? encryptionInWords(found)
+        : [overlapInWords(secret, overlap, why), revocationInWords(secret, revoke, reason, why)]),
+    secret.maintenanceWindow && !window && `${why}: the maintenance window is not waited for`,
+    !database &&
+      !encryption &&
+      !secret.proof &&
+      'no proof is declared: that the old value is refused will not be shown',
+    secret.cadence === null && 'no cadence is declared: no next date will be recorded',
+    policyInWords(environment.name, secret),
+    secret.critical && `critical: ${secret.ifLost ?? 'its loss or leak cannot be undone'}`,
+    secret.notes && `note: ${secret.notes}`,
+  ];
+  return { overlap, revoke, window, inWords: said.filter((text): text is string => typeof text === 'string') };
+}
+
+function overlapInWords(secret: MergedSecret, overlap: OverlapSpec | null, why: string): string | false {
+  if (secret.overlap && !overlap) return `${why}: no overlap, the old value stops being accepted at once`;
+  if (overlap)
+    return `the old value stays accepted for ${overlap.tokenLifetime} and ${overlap.skew} of skew, then it is retired`;
+  if (secret.kind === 'token')
+    return 'no overlap is declared: whoever holds the old value is refused until it has the new one';
+  return 'no overlap is declared: everyone signs in again';
+}
+
+function revocationInWords(secret: MergedSecret, revoke: boolean, reason: Reason, why: string): string | false {
+  const declared = secret.revokeSessions;
+  if (revoke) return declared?.when === 'always' ? 'sessions are revoked, as always' : `${why}: sessions are revoked`;
+  if (declared) return `sessions are revoked after a leak only, and ${why}: they are kept`;
+  return reason === 'leak' && secret.kind !== 'token' && `${why}, and no session revocation is declared: none is done`;
+}
+
+function policyInWords(environment: string, secret: MergedSecret): string | false {
+  const [top, , third] = secret.placeOf('approval');
+  return top === 'environments' && third === 'approval' && `approvals as the environment "${environment}" asks for`;
+}

@@ -1,0 +1,113 @@
+/** From the inventory and a request to the plan of one run: pure, so the same request gives the same plan. */
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '../domain/canonical-json.js';
+import { KeyturnError } from '../domain/errors.js';
+import { DEFAULT_TASK_QUEUE } from '../domain/messages.js';
+import type { PlannedSwap, Reason, RotationPlan } from '../domain/plan.js';
+import { formatRef, type SecretRef, type SecretSelector } from '../domain/refs.js';
+import { decide, type Decisions } from './decide.js';
+import { planEncryption } from './encryption.js';
+import { findSecret, findSecrets } from './find.js';
+import type { Inventory } from './inventory.js';
+import { generatorOf } from './merge.js';
+import { Resolver } from './resolver.js';
+import type { Variables } from './settings.js';
+import { slotOf } from './slots.js';
+import { planSwap } from './swap.js';
+
+export interface PlanRequest {
+  readonly ref: SecretRef;
+  readonly operator: string;
+  readonly reason: Reason;
+  readonly requestId: string;
+  /** What the requester wants on the record. */
+  readonly note: string | null;
+  /** ISO 8601, default now: a new database role carries its date. */
+  readonly at?: string;
+  /** The worker's environment, for settings. */
+  readonly variables: Variables;
+}
+
+/** The secrets that a selector means, in rollout order. @throws KeyturnError `unknown-secret` with the nearest name. */
+export function expandSelector(inventory: Inventory, selector: SecretSelector): SecretRef[] {
+  return findSecrets(inventory, selector).map(({ system, environment, secret }) => ({
+    system: system.spec.system,
+    environment: environment.name,
+    secret: secret.name,
+  }));
+}
+
+/**
+ * @throws KeyturnError `unknown-secret` (with the nearest name), `no-runbook` (no runbook for this kind of secret),
+ * `setting-missing` and `setting-secret` (see SettingValues).
+ */
+export function resolvePlan(inventory: Inventory, request: PlanRequest): RotationPlan {
+  const found = findSecret(inventory, request.ref);
+  const { system, environment, secret } = found;
+  if (secret.kind === 'provider') {
+    throw new KeyturnError(
+      'no-runbook',
+      `this version has no runbook for secrets of kind "${secret.kind}" (${formatRef(request.ref)})`,
+      {
+        hint: 'it rotates kinds session, signing, token, database and encryption; carry this one out by hand, as its own runbook says',
+      },
+    );
+  }
+  const resolver = new Resolver(found, request.variables);
+  const swap =
+    secret.kind === 'database' ? planSwap(found, resolver, { at: new Date().toISOString(), ...request }) : null;
+  const encryption = secret.kind === 'encryption' ? planEncryption(found, resolver, request.ref) : null;
+  const decisions = decide(found, request.reason);
+  const plan: Omit<RotationPlan, 'digest'> = {
+    ref: { system: system.spec.system, environment: environment.name, secret: secret.name },
+    kind: secret.kind,
+    method: swap ? methodOfSwap(swap) : encryption ? `re-encrypt (${encryption.mode})` : methodOf(decisions),
+    operator: request.operator,
+    reason: request.reason,
+    note: request.note,
+    requestId: request.requestId,
+    taskQueue: taskQueueOf(environment.taskQueue, resolver, request.variables),
+    inventoryFile: system.file,
+    slot: slotOf(found, resolver.settings),
+    generator: generatorOf(secret),
+    minimumLength: secret.minimumLength,
+    cadence: secret.cadence,
+    overlap: decisions.overlap && resolver.settings.fillAll(decisions.overlap),
+    services: secret.services.map((name) => resolver.service(name)),
+    verify: (secret.verify ?? []).map((name) => resolver.check(name)),
+    monitors: resolver.monitors(secret.monitors ?? [], decisions.overlap !== null),
+    watch: secret.watch,
+    revocation: decisions.revoke ? resolver.revocation() : null,
+    proof: resolver.proof(),
+    swap,
+    encryption,
+    window: decisions.window,
+    approval: secret.approval,
+    decisions: decisions.inWords,
+  };
+  return { ...plan, digest: digestOf(plan) };
+}
+
+/** Where an environment names none, the queue of the worker that makes the plan: that one is polled for certain. */
+function taskQueueOf(named: string | null, resolver: Resolver, variables: Variables): string {
+  return named === null ? variables['KEYTURN_TASK_QUEUE'] || DEFAULT_TASK_QUEUE : resolver.settings.fill(named);
+}
+
+/** The request id is left out, and with it the name of a new role: the digest names what will be done, whichever run does it. */
+export function digestOf(plan: Omit<RotationPlan, 'digest'>): string {
+  const content = canonicalJson({
+    ...plan,
+    requestId: undefined,
+    swap: plan.swap && { ...plan.swap, newRole: undefined },
+  });
+  return createHash('sha256').update(content, 'utf8').digest('hex').slice(0, 12);
+}
+
+function methodOfSwap({ strategy }: PlannedSwap): string {
+  return strategy === 'same-role' ? 'new password in place' : `new role (${strategy})`;
+}
+
+function methodOf({ overlap }: Decisions): string {
+  if (!overlap) return 'replace';
+  return overlap.style === 'list' ? 'overlap (list)' : 'overlap (previous variable)';
+}
