@@ -1,0 +1,106 @@
+/** The ledger's schema, in order. A migration that was released is never edited; a change is a new one at the end. */
+import type { PoolClient } from 'pg';
+import { KeyturnError } from '../domain/errors.js';
+
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly sql: string;
+}
+
+export const MIGRATIONS: readonly Migration[] = [
+  {
+    version: 1,
+    name: 'rotations',
+    sql: `
+      CREATE TABLE keyturn.rotations (
+        sequence      bigint PRIMARY KEY CHECK (sequence > 0),
+        request_id    text NOT NULL UNIQUE,
+        system        text NOT NULL,
+        environment   text NOT NULL,
+        secret        text NOT NULL,
+        kind          text NOT NULL,
+        operator      text NOT NULL,
+        method        text NOT NULL,
+        reason        text NOT NULL,
+        outcome       text NOT NULL,
+        started_at    timestamptz(3) NOT NULL,
+        finished_at   timestamptz(3) NOT NULL,
+        next_due_at   timestamptz(3),
+        notes         text NOT NULL,
+        evidence      jsonb NOT NULL,
+        recorded_at   timestamptz(3) NOT NULL,
+        previous_hash text NOT NULL CHECK (previous_hash ~ '^[0-9a-f]{64}$'),
+        -- Two rows after the same one would be a fork.
+        CONSTRAINT rotations_no_fork UNIQUE (previous_hash),
+        hash          text NOT NULL UNIQUE CHECK (hash ~ '^[0-9a-f]{64}$')
+      );
+      COMMENT ON TABLE keyturn.rotations IS
+        'Who rotated what, when, how, with which evidence. Append-only and hash-chained: keyturn log --verify';
+      CREATE INDEX rotations_of_secret ON keyturn.rotations (system, environment, secret, sequence DESC);
+
+      CREATE FUNCTION keyturn.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN
+        RAISE EXCEPTION 'the rotation ledger is append-only: % refused', TG_OP USING ERRCODE = 'KT001';
+      END $$;
+      CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON keyturn.rotations
+        FOR EACH ROW EXECUTE FUNCTION keyturn.refuse_change();
+      CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON keyturn.rotations
+        FOR EACH STATEMENT EXECUTE FUNCTION keyturn.refuse_change();
+      -- ALWAYS: session_replication_role = replica would skip ordinary triggers.
+      ALTER TABLE keyturn.rotations ENABLE ALWAYS TRIGGER append_only;
+      ALTER TABLE keyturn.rotations ENABLE ALWAYS TRIGGER append_only_truncate;
+    `,
+  },
+];
+
+/** "keyturn" as a number, and 1: any worker that migrates takes this lock first. */
+const MIGRATION_LOCK = '7738151096083509761';
+
+/**
+ * Applies what is missing, all or nothing. Does not write when nothing is missing, so a worker without the right to create
+ * tables can start on a schema that is up to date.
+ * @param client with no transaction open. @throws KeyturnError `ledger-newer`; and what PostgreSQL throws.
+ */
+export async function migrate(client: PoolClient, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
+  if (missing(await appliedVersions(client), migrations).length === 0) return;
+  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
+  try {
+    await client.query('SELECT pg_advisory_xact_lock($1::bigint)', [MIGRATION_LOCK]);
+    await client.query('CREATE SCHEMA IF NOT EXISTS keyturn');
+    await client.query(`CREATE TABLE IF NOT EXISTS keyturn.migrations (
+      version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`);
+    // Read again: another worker may have been at it while this one waited for the lock.
+    for (const migration of missing(await appliedVersions(client), migrations)) {
+      await client.query(migration.sql);
+      const values = [migration.version, migration.name];
+      await client.query('INSERT INTO keyturn.migrations (version, name) VALUES ($1, $2)', values);
+    }
+    await client.query('COMMIT');
+  } catch (error) {
+    // The connection may be what failed; its error is the one to tell.
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+async function appliedVersions(client: PoolClient): Promise<number[]> {
+  const there = await client.query<{ there: boolean }>(`SELECT to_regclass('keyturn.migrations') IS NOT NULL AS there`);
+  if (!there.rows[0]?.there) return [];
+  const { rows } = await client.query<{ version: number }>('SELECT version FROM keyturn.migrations ORDER BY version');
+  return rows.map(({ version }) => version);
+}
+
+function missing(applied: readonly number[], migrations: readonly Migration[]): Migration[] {
+  const known = migrations.map(({ version }) => version);
+  const newest = Math.max(0, ...known);
+  const unknown = applied.filter((version) => !known.includes(version));
+  if (unknown.length > 0) {
+    throw new KeyturnError(
+      'ledger-newer',
+      `the ledger has schema version ${Math.max(...applied)}, this Keyturn knows versions up to ${newest}`,
+      { hint: 'update this worker: a newer one has already upgraded the database' },
+    );
+  }
+  return migrations.filter(({ version }) => !applied.includes(version));
+}

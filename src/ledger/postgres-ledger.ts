@@ -1,0 +1,241 @@
+/** The ledger in PostgreSQL: schema `keyturn`, table `rotations`. */
+import pg from 'pg';
+import type { Pool, PoolClient } from 'pg';
+import type { Effect } from '../domain/errors.js';
+import { KeyturnError } from '../domain/errors.js';
+import { SecretValue } from '../domain/secret-value.js';
+import { ChainWalk } from './chain-walk.js';
+import type { Ledger, LedgerEntry, LedgerFilter, LedgerRow, Verification, VerifyOptions } from './ledger.js';
+import { ledgerError } from './ledger-errors.js';
+import { migrate } from './migrations.js';
+import { normalEntry } from './normal-entry.js';
+import { GENESIS, rowHash, sameEntry } from './row-hash.js';
+
+/** Appends take it one after the other: "keyturn" as a number, and 2. */
+const APPEND_LOCK = '7738151096083509762';
+
+/** Rows with their evidence are a few kilobytes each. */
+const PAGE = 500;
+
+const TIMES = {
+  started_at: 'startedAt',
+  finished_at: 'finishedAt',
+  next_due_at: 'nextDueAt',
+  recorded_at: 'recordedAt',
+};
+
+/** Times as text, so that neither the session's DateStyle nor its time zone can change what is hashed. */
+const COLUMNS = [
+  'sequence::text, request_id AS "requestId", system, environment, secret, kind, operator, method, reason, outcome',
+  ...Object.entries(TIMES).map(
+    ([column, field]) =>
+      // With the era where it is not ours: a time moved before Christ would read like the one that was hashed.
+      `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')
+       || CASE WHEN ${column} < '0001-01-01 00:00:00+00' THEN ' BC' ELSE '' END AS "${field}"`,
+  ),
+  'notes, evidence, previous_hash AS "previousHash", hash',
+].join(', ');
+
+type Stored = Omit<LedgerRow, 'sequence'> & { readonly sequence: string };
+
+/** All methods throw KeyturnError only: `ledger-unavailable` (retryable), `ledger-misconfigured`, `ledger-failed`; never with the URL. */
+export class PostgresLedger implements Ledger {
+  readonly #pool: Pool;
+
+  /** Does not connect yet. @throws KeyturnError `ledger-misconfigured` for what is not a PostgreSQL URL. */
+  constructor(url: string) {
+    rememberSecrets(url);
+    this.#pool = new pg.Pool({
+      connectionString: url,
+      application_name: 'keyturn-ledger',
+      max: 4,
+      connectionTimeoutMillis: 10_000,
+      // An append waits for those before it; each takes milliseconds, so half a minute means that something is stuck.
+      lock_timeout: 30_000,
+      statement_timeout: 60_000,
+      query_timeout: 70_000,
+      idleTimeoutMillis: 30_000,
+      keepAlive: true,
+    });
+    // A server that restarts closes idle connections; the pool opens new ones, and nobody needs to hear of it.
+    this.#pool.on('error', () => undefined);
+  }
+
+  async migrate(): Promise<void> {
+    await this.#withClient('unknown', (client) => migrate(client));
+  }
+
+  async ping(): Promise<void> {
+    await this.#withClient('none', (client) => client.query('SELECT 1'));
+  }
+
+  async append(entry: LedgerEntry): Promise<LedgerRow> {
+    const normal = normalEntry(entry);
+    return this.#withClient('unknown', async (client) => {
+      await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
+      try {
+        await client.query('SELECT pg_advisory_xact_lock($1::bigint)', [APPEND_LOCK]);
+        const row = (await this.#recorded(client, normal)) ?? (await insertNext(client, normal));
+        await client.query('COMMIT');
+        return row;
+      } catch (error) {
+        // The connection may be what failed; its error is the one to tell.
+        await client.query('ROLLBACK').catch(() => undefined);
+        throw error;
+      }
+    });
+  }
+
+  async list(filter: LedgerFilter = {}): Promise<LedgerRow[]> {
+    const values: (string | number)[] = [];
+    const conditions = (['system', 'environment', 'secret'] as const).flatMap((column) => {
+      const wanted = filter[column];
+      return wanted === undefined ? [] : [`${column} = $${values.push(wanted)}`];
+    });
+    const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
+    const limit = filter.limit === undefined ? '' : `LIMIT $${values.push(filter.limit)}`;
+    const sql = `SELECT ${COLUMNS} FROM keyturn.rotations ${where} ORDER BY rotations.sequence DESC ${limit}`;
+    return (await this.#withClient('none', (client) => select(client, sql, values))).reverse();
+  }
+
+  async latest(): Promise<LedgerRow[]> {
+    const sql = `SELECT DISTINCT ON (system, environment, secret) ${COLUMNS} FROM keyturn.rotations
+      WHERE outcome = 'completed' AND kind <> 'backup' ORDER BY system, environment, secret, rotations.sequence DESC`;
+    return this.#withClient('none', (client) => select(client, sql, []));
+  }
+
+  async verify(options: VerifyOptions = {}): Promise<Verification> {
+    return this.#withClient('none', async (client) => {
+      // One snapshot for all pages: rows appended meanwhile are the next verification's.
+      await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+      try {
+        return await walk(client, new ChainWalk(options.expectHead ?? null));
+      } finally {
+        await client.query('ROLLBACK').catch(() => undefined);
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    if (!this.#pool.ended) await this.#pool.end();
+  }
+
+  /** @throws KeyturnError `ledger-conflict`. */
+  async #recorded(client: PoolClient, entry: LedgerEntry): Promise<LedgerRow | null> {
+    const sql = `SELECT ${COLUMNS} FROM keyturn.rotations WHERE request_id = $1`;
+    const [row] = await select(client, sql, [entry.requestId]);
+    if (!row) return null;
+    if (sameEntry(row, entry)) return row;
+    const message = `request ${entry.requestId} is on record as row ${row.sequence} with other content`;
+    throw new KeyturnError('ledger-conflict', message, { hint: `compare it with keyturn log; nothing was written` });
+  }
+
+  /** @param effect what a lost connection leaves behind. */
+  async #withClient<T>(effect: Effect, use: (client: PoolClient) => Promise<T>): Promise<T> {
+    let client: PoolClient;
+    try {
+      client = await this.#pool.connect();
+    } catch (error) {
+      throw ledgerError(error, 'none');
+    }
+    // Without a listener a connection that breaks between two queries would end the process.
+    client.on('error', ignore);
+    try {
+      const result = await use(client);
+      client.off('error', ignore);
+      client.release();
+      return result;
+    } catch (error) {
+      const known = ledgerError(error, effect);
+      client.off('error', ignore);
+      // A connection that failed, or timed out half-way through a transaction, is not used again.
+      client.release(known.code !== 'ledger-conflict');
+      throw known;
+    }
+  }
+}
+
+function ignore(): void {
+  // The query that notices the broken connection reports it.
+}
+
+async function insertNext(client: PoolClient, entry: LedgerEntry): Promise<LedgerRow> {
+  const [last] = await select(
+    client,
+    `SELECT ${COLUMNS} FROM keyturn.rotations ORDER BY rotations.sequence DESC LIMIT 1`,
+    [],
+  );
+  const { rows } = await client.query<{ now: string }>(
+    `SELECT to_char(date_trunc('milliseconds', clock_timestamp()) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS now`,
+  );
+  const content = {
+    ...entry,
+    sequence: (last?.sequence ?? 0) + 1,
+    recordedAt: rows[0]?.now ?? new Date().toISOString(),
+    previousHash: last?.hash ?? GENESIS,
+  };
+  const row: LedgerRow = { ...content, hash: rowHash(content) };
+  await client.query(
+    `INSERT INTO keyturn.rotations (sequence, request_id, system, environment, secret, kind, operator, method, reason, outcome,
+       started_at, finished_at, next_due_at, notes, evidence, recorded_at, previous_hash, hash)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+    [
+      row.sequence,
+      row.requestId,
+      row.system,
+      row.environment,
+      row.secret,
+      row.kind,
+      row.operator,
+      row.method,
+      row.reason,
+      row.outcome,
+      row.startedAt,
+      row.finishedAt,
+      row.nextDueAt,
+      row.notes,
+      JSON.stringify(row.evidence),
+      row.recordedAt,
+      row.previousHash,
+      row.hash,
+    ],
+  );
+  return row;
+}
+
+async function walk(client: PoolClient, chain: ChainWalk): Promise<Verification> {
+  // Text compares as a number: rows with a sequence below 1 are met too, should somebody have made some.
+  let after = '-9223372036854775808';
+  for (;;) {
+    const sql = `SELECT ${COLUMNS} FROM keyturn.rotations WHERE rotations.sequence > $1::bigint ORDER BY rotations.sequence LIMIT ${PAGE}`;
+    const page = await select(client, sql, [after]);
+    for (const row of page) {
+      const broken = chain.next(row);
+      if (broken) return broken;
+    }
+    const last = page.at(-1);
+    if (!last || page.length < PAGE) return chain.end();
+    after = String(last.sequence);
+  }
+}
+
+async function select(client: PoolClient, sql: string, values: readonly (string | number)[]): Promise<LedgerRow[]> {
+  const { rows } = await client.query<Stored>(sql, [...values]);
+  return rows.map((row) => ({ ...row, sequence: Number(row.sequence) }));
+}
+
+/** So that redact() takes them out of whatever the driver says. A URL that cannot be parsed is never given to the driver. */
+function rememberSecrets(url: string): void {
+  new SecretValue(url);
+  let passwords: string[];
+  try {
+    const parsed = new URL(url);
+    if (!/^postgres(?:ql)?:$/.test(parsed.protocol)) throw new TypeError('not PostgreSQL');
+    passwords = [decodeURIComponent(parsed.password), ...parsed.searchParams.getAll('password')];
+  } catch {
+    throw new KeyturnError('ledger-misconfigured', "the ledger's address is not a PostgreSQL URL", {
+      hint: 'KEYTURN_DATABASE_URL=postgresql://USER:PASSWORD@HOST:5432/DATABASE, with special characters percent-encoded',
+    });
+  }
+  for (const password of passwords) new SecretValue(password);
+}
