@@ -1,0 +1,96 @@
+/** Where iv, tag and ciphertext stand in a stored AES-256-GCM value, and how they are written. */
+import { KeyturnError } from '../domain/errors.js';
+import type { GcmFormat } from '../domain/specs/encryption.js';
+import { decode, encode } from './encodings.js';
+import { keyId } from './key-material.js';
+
+/** 128 bits, the only length that Node's applications use. */
+export const TAG_BYTES = 16;
+
+export interface GcmParts {
+  readonly iv: Buffer;
+  readonly tag: Buffer;
+  readonly ciphertext: Buffer;
+}
+
+export interface ParsedGcm extends GcmParts {
+  /** Base64 was found with its padding. */
+  readonly padded: boolean;
+}
+
+const ALPHABETS: Readonly<Record<GcmFormat['encoding'], RegExp>> = {
+  hex: /[0-9a-f]/i,
+  base64: /[A-Za-z0-9+/=]/,
+  base64url: /[A-Za-z0-9_=-]/,
+  binary: /[^]/,
+};
+
+/** @throws KeyturnError `bad-format` for a separator that could as well be part of what it separates. */
+export function checkGcmFormat({ encoding, separator }: GcmFormat): void {
+  if (separator === undefined || !ALPHABETS[encoding].test(separator)) return;
+  throw new KeyturnError('bad-format', `the separator "${separator}" may stand within ${encoding} itself`, {
+    hint: 'name another separator or encoding, as the application has it; packed bytes have no separator',
+  });
+}
+
+/** What stands before everything else in a value under this key. */
+export function prefixOf({ prefix }: GcmFormat, key: Buffer): Buffer {
+  return Buffer.from(prefix.replaceAll('${key.id}', keyId(key)), 'utf8');
+}
+
+/** @param value without its prefix. @returns null: it is not laid out like that. */
+export function parseGcm(format: GcmFormat, value: Buffer): ParsedGcm | null {
+  return format.separator === undefined ? parsePacked(format, value) : parseSeparated(format, value, format.separator);
+}
+
+export function writeGcm(format: GcmFormat, prefix: Buffer, parts: GcmParts, padded: boolean): Buffer {
+  const { layout, encoding, separator } = format;
+  const inOrder = layout.map((part) => parts[part]);
+  if (separator === undefined) return Buffer.concat([prefix, encode(Buffer.concat(inOrder), encoding, padded)]);
+  const between = Buffer.from(separator, 'utf8');
+  const [first, second, third] = inOrder.map((part) => encode(part, encoding, padded));
+  if (!first || !second || !third) throw new TypeError('a layout has three parts');
+  return Buffer.concat([prefix, first, between, second, between, third]);
+}
+
+function parsePacked({ layout, encoding, ivLength }: GcmFormat, value: Buffer): ParsedGcm | null {
+  const decoded = decode(value, encoding);
+  if (decoded === null || decoded.bytes.length < ivLength + TAG_BYTES) return null;
+  const { bytes, padded } = decoded;
+  const ciphertext = bytes.length - ivLength - TAG_BYTES;
+  const sizes = { iv: ivLength, tag: TAG_BYTES, ciphertext };
+  const parts: Partial<Record<keyof GcmParts, Buffer>> = {};
+  let at = 0;
+  for (const part of layout) {
+    parts[part] = bytes.subarray(at, at + sizes[part]);
+    at += sizes[part];
+  }
+  return complete(parts, padded);
+}
+
+function parseSeparated({ layout, encoding, ivLength }: GcmFormat, value: Buffer, separator: string): ParsedGcm | null {
+  const between = Buffer.from(separator, 'utf8');
+  const first = value.indexOf(between);
+  const second = first < 0 ? -1 : value.indexOf(between, first + between.length);
+  if (second < 0) return null;
+  const texts = [
+    value.subarray(0, first),
+    value.subarray(first + between.length, second),
+    value.subarray(second + between.length),
+  ];
+  const parts: Partial<Record<keyof GcmParts, Buffer>> = {};
+  let padded = false;
+  for (const [index, part] of layout.entries()) {
+    const decoded = decode(texts[index] ?? Buffer.alloc(0), encoding);
+    if (decoded === null) return null;
+    parts[part] = decoded.bytes;
+    // Of 12, 16 and however many bytes at least one needs padding, if padding is used at all: 16 does.
+    if (part === 'tag') padded = decoded.padded;
+  }
+  const whole = complete(parts, padded);
+  return whole?.iv.length === ivLength && whole.tag.length === TAG_BYTES ? whole : null;
+}
+
+function complete({ iv, tag, ciphertext }: Partial<GcmParts>, padded: boolean): ParsedGcm | null {
+  return iv && tag && ciphertext ? { iv, tag, ciphertext, padded } : null;
+}
