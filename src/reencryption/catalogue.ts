@@ -1,0 +1,103 @@
+/** Questions to the system catalogue about one table. */
+import type pg from 'pg';
+import type { KeyColumn } from './column-facts.js';
+
+export interface CatalogueTable {
+  readonly oid: number;
+  readonly schema: string;
+  readonly name: string;
+  /** pg_class.relkind */
+  readonly kind: string;
+  readonly estimatedRows: number | null;
+  /** Who asks. */
+  readonly user: string;
+  /** Policies apply to who asks. */
+  readonly rowSecurity: boolean;
+  readonly triggers: readonly string[];
+  readonly rules: readonly string[];
+  /** Tables that inherit without being partitions. */
+  readonly children: readonly string[];
+}
+
+export interface CatalogueColumn {
+  readonly name: string;
+  readonly type: string;
+  /** Of a domain, the type beneath: pg_type.typname. */
+  readonly base: string;
+  readonly generated: boolean;
+  readonly selectable: boolean;
+  readonly updatable: boolean;
+}
+
+/** Statistics of a partitioned table lie with its partitions, unless it was analysed itself. */
+const TABLE = `
+SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind, current_user AS "user",
+       (SELECT CASE WHEN min(p.reltuples) < 0 THEN NULL ELSE sum(p.reltuples)::float8 END
+          FROM (SELECT c.oid AS relid WHERE c.relkind <> 'p'
+                UNION ALL SELECT relid FROM pg_partition_tree(c.oid) WHERE c.relkind = 'p' AND isleaf) leaf
+          JOIN pg_class p ON p.oid = leaf.relid) AS "estimatedRows",
+       row_security_active(c.oid) AS "rowSecurity",
+       ARRAY(SELECT t.tgname::text FROM pg_trigger t
+              WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND (t.tgtype & 16) <> 0
+              ORDER BY 1) AS triggers,
+       ARRAY(SELECT r.rulename::text FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2' ORDER BY 1) AS rules,
+       ARRAY(SELECT i.inhrelid::regclass::text FROM pg_inherits i
+              WHERE i.inhparent = c.oid AND c.relkind = 'r' ORDER BY 1) AS children
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.oid = to_regclass($1)`;
+
+/** @param name `table` or `schema.table`, unquoted. */
+export async function readTable(client: pg.Client, name: string): Promise<CatalogueTable | null> {
+  const quoted = name.split('.').map((part) => client.escapeIdentifier(part));
+  const { rows } = await client.query<CatalogueTable>(TABLE, [quoted.join('.')]);
+  return rows[0] ?? null;
+}
+
+/** Every table with its schema, and those of the search path also without. */
+export async function tableNames(client: pg.Client): Promise<{ readonly full: string[]; readonly short: string[] }> {
+  const { rows } = await client.query<{ full: string; short: string | null }>(
+    `SELECT n.nspname || '.' || c.relname AS full, CASE WHEN pg_table_is_visible(c.oid) THEN c.relname::text END AS short
+       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1 LIMIT 10000`,
+  );
+  return { full: rows.map(({ full }) => full), short: rows.flatMap(({ short }) => (short === null ? [] : [short])) };
+}
+
+const COLUMNS = `
+SELECT a.attname AS name, format_type(a.atttypid, a.atttypmod) AS type, b.typname AS base, a.attgenerated <> '' AS generated,
+       has_column_privilege(a.attrelid, a.attnum, 'SELECT') AS selectable,
+       has_column_privilege(a.attrelid, a.attnum, 'UPDATE') AS updatable
+  FROM pg_attribute a
+ CROSS JOIN LATERAL (
+       WITH RECURSIVE beneath AS (
+         SELECT t.oid, t.typname, t.typbasetype FROM pg_type t WHERE t.oid = a.atttypid
+         UNION ALL
+         SELECT t.oid, t.typname, t.typbasetype FROM pg_type t JOIN beneath ON t.oid = beneath.typbasetype)
+       SELECT typname FROM beneath WHERE typbasetype = 0) b
+ WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+ ORDER BY a.attnum`;
+
+export async function readColumns(client: pg.Client, table: number): Promise<CatalogueColumn[]> {
+  return (await client.query<CatalogueColumn>(COLUMNS, [table])).rows;
+}
+
+/** format_type with modifier -1 gives `bpchar` and `"bit"`, which keep their length in a cast; `character` would cut to one. */
+const KEY = `
+WITH chosen AS (
+  SELECT i.indrelid, i.indkey, i.indnkeyatts FROM pg_index i
+   WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+     AND (i.indisprimary OR i.indimmediate AND NOT EXISTS (
+           SELECT FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) k(attnum)
+             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE NOT a.attnotnull))
+   ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid LIMIT 1)
+SELECT a.attname AS name, format_type(a.atttypid, -1) AS type, t.typcategory = 'A' AS "asText"
+  FROM chosen c
+ CROSS JOIN LATERAL unnest((c.indkey::int2[])[0:c.indnkeyatts - 1]) WITH ORDINALITY k(attnum, place)
+  JOIN pg_attribute a ON a.attrelid = c.indrelid AND a.attnum = k.attnum
+  JOIN pg_type t ON t.oid = a.atttypid
+ ORDER BY k.place`;
+
+/** The columns of the primary key in its order, or of another key that is as good; none: the table has no key. */
+export async function readKey(client: pg.Client, table: number): Promise<KeyColumn[]> {
+  return (await client.query<KeyColumn>(KEY, [table])).rows;
+}
