@@ -1,0 +1,32 @@
+/** From a request to the plans of backups: reading the inventory. */
+import { parseBackupSelector, type BackupPlan, type BackupRef } from '../../domain/backup.js';
+import { parseBackupInput, type BackupInput } from '../../domain/messages.js';
+import type { SecretRef } from '../../domain/refs.js';
+import { backupsOf, expandBackups as expand, planBackup } from '../../inventory/backups.js';
+import type { BackupRequest } from '../backup-activities.js';
+import type { ActivityDeps } from '../deps.js';
+
+export async function expandBackups(request: BackupInput, deps: ActivityDeps): Promise<BackupRef[]> {
+  return expand(await deps.loadInventory(), parseBackupInput(request));
+}
+
+export async function findBackupsOf(ref: SecretRef, deps: ActivityDeps): Promise<BackupRef[]> {
+  const { places } = backupsOf(await deps.loadInventory(), ref, deps.variables);
+  return places.map(({ backup }) => {
+    const { system, environment = '', backup: name = '' } = parseBackupSelector(backup);
+    return { system, environment, backup: name };
+  });
+}
+
+export async function resolveBackup(request: BackupRequest, deps: ActivityDeps): Promise<BackupPlan> {
+  const { system, environment, backup, operator, note, requestId, at, versions } = request;
+  return planBackup(await deps.loadInventory(), {
+    ref: { system, environment, backup },
+    operator,
+    note: note ?? null,
+    requestId,
+    at,
+    variables: deps.variables,
+    ...(versions ? { versions } : {}),
+  });
+}

@@ -1,0 +1,136 @@
+/**
+ * Is the key really lost (document 004: "mathematically unrecoverable")? Every row is read under every key that the store and the
+ * backups have. Moving rows that somebody could still read would be the second disaster.
+ */
+import { openReader } from '../../ciphers/open-cipher.js';
+import { openDeployer } from '../../deployers/open-deployer.js';
+import { KeyturnError } from '../../domain/errors.js';
+import type { RotationPlan } from '../../domain/plan.js';
+import { formatRef } from '../../domain/refs.js';
+import { columnFacts } from '../../reencryption/column-facts.js';
+import { findLoss, type LossOfTable } from '../../reencryption/loss.js';
+import type { ActivityDeps } from '../deps.js';
+import { assessReadiness } from '../readiness.js';
+import type { Loss } from '../recovery-activities.js';
+import { openServer } from '../swap/open-swap.js';
+import { keysInBackups, keysInStore, type FoundKey } from './key-search.js';
+
+const NAMED = 10;
+/** A question stays one that people read. */
+const LONGEST_QUESTION = 1_500;
+
+export async function checkRecovery(plan: RotationPlan, deps: ActivityDeps, signal: AbortSignal): Promise<Loss> {
+  const { encryption, recovery, ref } = plan;
+  if (!encryption || !recovery) throw new KeyturnError('no-runbook', `${formatRef(ref)} has no plan of a recovery`);
+  // The services may well be unhealthy: that is why one recovers. And a backup of the key in use is not what is missing.
+  const asked = { ...plan, encryption: null, services: [], verify: [], revocation: null };
+  const { lines, leftBehind } = await assessReadiness(asked, deps, { signal, flows: false });
+  const problems = lines.filter(({ state, question }) => state === 'problem' && question !== 'backup');
+  const deployers = plan.services.map(({ name, deploy }) => ({ name, deployer: openDeployer(deploy, name) }));
+  for (const { name, deployer } of deployers) {
+    try {
+      await deployer.preflight(signal);
+    } catch (error) {
+      if (!(error instanceof KeyturnError)) throw error;
+      problems.push({ question: `deployer of ${name}`, state: 'problem', answer: error.message });
+    }
+  }
+  if (problems.length > 0) {
+    const text = problems.map(({ question, answer }) => `${question}: ${answer}`).join('; ');
+    throw new KeyturnError('not-ready', text, { hint: 'mend this, then start again' });
+  }
+  const server = await openServer(encryption, deps, signal);
+  const own = await keysInStore(plan, encryption, leftBehind, deps);
+  const { keys: others, notes } = await keysInBackups(plan, encryption, recovery, deps, signal);
+  const foreign = others.filter(({ key }) => !own.some((one) => one.key.equals(key)));
+  const columns = [];
+  for (const column of encryption.columns) {
+    const facts = await columnFacts({ server, column });
+    const named = ({ name, key }: FoundKey) => ({ name, reader: openReader(column.format, key) });
+    columns.push({ facts, readers: [...own, ...foreign].map(named) });
+  }
+  const rotation = leftBehind?.rotation ?? plan.requestId;
+  const tables = await findLoss({ server, columns, rotation, label: recovery.label });
+  demandLabels(tables, recovery.label);
+  demandLost(plan, tables, { foreign, goesOn: leftBehind !== null });
+  const stoppable = deployers.flatMap(({ name, deployer }) => (deployer.stopping === null ? [] : [name]));
+  const said = tables.map(inWords).join('; ');
+  const tried = [...own, ...foreign].map(({ name }) => name).join(', ');
+  const summary = [`${said}; tried: ${tried}`, ...notes].join('; ');
+  return {
+    summary,
+    facts: { lost: lostIn(tables), keys: own.length + foreign.length },
+    leftBehind,
+    question: ask(plan, tables, tried, notes),
+    stoppable,
+  };
+}
+
+function demandLabels(tables: readonly LossOfTable[], label: readonly string[]): void {
+  const unknown = label.filter((name) => !tables.some((table) => table.label.includes(name)));
+  if (unknown.length === 0) return;
+  throw new KeyturnError(
+    'unknown-column',
+    `no table has a column ${unknown.join(', ')}, which should tell rows apart`,
+    {
+      hint: 'mend encryption.recovery.label in the inventory',
+    },
+  );
+}
+
+function demandLost(
+  plan: RotationPlan,
+  tables: readonly LossOfTable[],
+  { foreign, goesOn }: { foreign: readonly FoundKey[]; goesOn: boolean },
+): void {
+  const found = foreign.flatMap(({ name }) => {
+    const reads = tables.flatMap(({ columns }) => columns.flatMap((column) => column.reads));
+    const rows = reads.filter((one) => one.name === name).reduce((sum, one) => sum + one.rows, 0);
+    return rows > 0 ? [`${name} reads ${rows} row(s)`] : [];
+  });
+  const ref = formatRef(plan.ref);
+  if (found.length > 0) {
+    const rest = lostIn(tables);
+    const others = rest > 0 ? `, and ${rest} row(s) would be lost still` : '';
+    throw new KeyturnError(
+      'key-not-lost',
+      `the key is not lost: ${found.join('; ')} that the keys in the store do not${others}`,
+      {
+        hint: 'take it out with keyturn backup restore FILE; rows under it become readable once the application has it (see docs/runbooks/recover-lost-key.md, "The key is in a backup")',
+      },
+    );
+  }
+  if (lostIn(tables) > 0) return;
+  // A terminated recovery has moved them already: this run goes on with its checklist.
+  if (goesOn && tables.some(({ quarantine }) => quarantine !== null)) return;
+  throw new KeyturnError('nothing-lost', `nothing is lost: ${tables.map(inWords).join('; ')}`, {
+    hint: `there is nothing to recover; a new key comes by keyturn rotate ${ref}`,
+  });
+}
+
+function ask({ ref }: RotationPlan, tables: readonly LossOfTable[], tried: string, notes: readonly string[]): string {
+  const lost = lostIn(tables);
+  const which = tables.flatMap(({ table, identities }) => identities.map((row) => `${table}: ${row}`));
+  const named = `${which.slice(0, NAMED).join('; ')}${lost > NAMED ? '; …' : ''}`;
+  const becomes =
+    lost === 0
+      ? 'an earlier run has moved them: this one goes on from there'
+      : `${lost} row(s) that none of these keys reads are moved to a quarantine table and must be entered again: ${named}`;
+  const warned = notes.length > 0 ? ` Not tried: ${notes.join('; ')}.` : '';
+  return `Recover ${formatRef(ref)}? ${tables.map(inWords).join('; ')}. Tried: ${tried}.${warned} What can be read comes over to a fresh key; ${becomes}`.slice(
+    0,
+    LONGEST_QUESTION,
+  );
+}
+
+function inWords({ columns, quarantine }: LossOfTable): string {
+  const said = columns.map(({ name, rows, empty, reads, lost }) => {
+    const under = reads.filter((one) => one.rows > 0).map((one) => `${one.rows} under ${one.name}`);
+    return `${name}: ${rows} rows, ${[...under, `${empty} empty`, `${lost} unreadable`].join(', ')}`;
+  });
+  return `${said.join('; ')}${quarantine === null ? '' : ` (quarantine ${quarantine})`}`;
+}
+
+function lostIn(tables: readonly LossOfTable[]): number {
+  return tables.reduce((sum, { lost }) => sum + lost, 0);
+}

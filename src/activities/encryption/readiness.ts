@@ -1,0 +1,139 @@
+/** What can be known about the rotation of an encryption key before it changes anything: columns, rows by state, how long it takes. */
+import { deriveKey } from '../../ciphers/key-material.js';
+import { openReader } from '../../ciphers/open-cipher.js';
+import { openDeployer } from '../../deployers/open-deployer.js';
+import { formatMilliseconds, milliseconds } from '../../domain/durations.js';
+import { nameOfColumn } from '../../domain/encryption-runbook.js';
+import { KeyturnError } from '../../domain/errors.js';
+import type { PlannedEncryption, RotationPlan } from '../../domain/plan.js';
+import { census, type Census } from '../../reencryption/census.js';
+import { columnFacts } from '../../reencryption/column-facts.js';
+import { survey } from '../../reencryption/survey.js';
+import type { Server } from '../../databases/server.js';
+import { openStore } from '../../stores/open-store.js';
+import type { ActivityDeps } from '../deps.js';
+import type { LeftBehind } from '../rotation-activities.js';
+import { openServer } from '../swap/open-swap.js';
+import type { Ask } from '../swap/readiness.js';
+
+/** Milliseconds for counting all columns: a person waits for `keyturn plan`. Larger tables are sampled, and it is said. */
+const BUDGET_MS = 30_000;
+const NAMED = 10;
+
+interface Context {
+  readonly deps: ActivityDeps;
+  readonly signal: AbortSignal;
+  readonly ask: Ask;
+  readonly leftBehind: LeftBehind | null;
+}
+
+interface Keys {
+  readonly old: Buffer;
+  /** Of an earlier run that this one goes on from. */
+  readonly fresh: Buffer | null;
+}
+
+export async function askAboutEncryption(
+  plan: RotationPlan,
+  encryption: PlannedEncryption,
+  { deps, signal, ask, leftBehind }: Context,
+): Promise<void> {
+  const found: { server: Server | null; keys: Keys | null } = { server: null, keys: null };
+  await ask('database server', async () => {
+    const server = await openServer(encryption, deps, signal);
+    await server.asAdministrator((client) => client.query('SELECT 1'));
+    found.server = server;
+    return 'lets the administrator in';
+  });
+  await ask('key in use', async () => {
+    found.keys = await keysInStore(plan, encryption, leftBehind, deps);
+    return 'is what the inventory says, 32 bytes';
+  });
+  if (encryption.mode === 'atomic') await ask('stopping the services', () => Promise.resolve(stopping(plan)));
+  const { server, keys } = found;
+  if (!server || !keys) return;
+  let estimate = 0;
+  for (const column of encryption.columns) {
+    await ask(`rows of ${nameOfColumn(column)}`, async () => {
+      const facts = await columnFacts({ server, column });
+      const readers = {
+        old: openReader(column.format, keys.old),
+        new: keys.fresh && openReader(column.format, keys.fresh),
+      };
+      const counted = await census({ server, facts, readers, budget: BUDGET_MS / encryption.columns.length });
+      estimate += counted.estimate;
+      return judge(counted, encryption, facts.warnings);
+    });
+  }
+  await ask('time', () => Promise.resolve(judgeTime(estimate, plan, encryption)));
+  await ask('columns that nobody declared', async () => {
+    const strange = await survey({ server, declared: encryption.columns });
+    if (strange.length === 0) return 'none looks encrypted';
+    return {
+      warning: `${strange.join('; ')}: if they are under this key, declare them, or they cannot be read after it`,
+    };
+  });
+}
+
+async function keysInStore(
+  { slot }: RotationPlan,
+  { key }: PlannedEncryption,
+  left: LeftBehind | null,
+  deps: ActivityDeps,
+): Promise<Keys> {
+  const store = openStore(slot.store, deps);
+  const switched = left?.arrangement.startsWith('new') ?? false;
+  const old = deriveKey(key, await store.read(slot, switched ? 'previous' : 'current'));
+  if (!left) return { old, fresh: null };
+  return { old, fresh: deriveKey(key, await store.read(slot, switched ? 'current' : 'pending')) };
+}
+
+function stopping({ services }: RotationPlan): string {
+  const deployers = services.map(({ name, deploy }) => ({ name, deployer: openDeployer(deploy, name) }));
+  const silent = deployers.filter(({ deployer }) => deployer.stopping === null).map(({ name }) => name);
+  if (silent.length === 0) return deployers.map(({ deployer }) => deployer.stopping).join('; ');
+  throw new KeyturnError('cannot-stop', `nothing says how ${silent.join(', ')} is stopped`, {
+    hint: 'give its deploy a command: stop: [program, argument, …]; or let the application take two keys, with mode: online',
+  });
+}
+
+function judge(
+  { exact, counts, seen, unreadable }: Census,
+  { mode }: PlannedEncryption,
+  warnings: readonly string[],
+): string | { warning: string } {
+  const { rows, old, empty } = counts;
+  const states = [
+    `${old} under the key in use`,
+    `${counts.new} under the staged one`,
+    `${empty} empty`,
+    `${counts.unreadable} unreadable`,
+  ];
+  const [, fresh = ''] = states;
+  const said = `${rows} rows: ${states.filter((line) => line !== fresh || counts.new > 0).join(', ')}${exact ? '' : ` (estimated from ${seen})`}`;
+  if (counts.unreadable > 0 && old + counts.new === 0) {
+    throw new KeyturnError('wrong-key', `${said}: the key in the store reads nothing here`, {
+      hint: 'see whether table, column and format are the right ones; if the key itself is lost: keyturn recover',
+    });
+  }
+  if (counts.unreadable > 0) {
+    const which = `${unreadable.slice(0, NAMED).join('; ')}${unreadable.length > NAMED ? '; …' : ''}`;
+    if (mode === 'online') return { warning: `${said}: ${which}; people are asked about them before the old key goes` };
+    throw new KeyturnError('unreadable-rows', `${said}: ${which}`, {
+      hint: 'one transaction takes all rows or none: enter these anew or remove them first',
+    });
+  }
+  if (warnings.length > 0) return { warning: `${said}; ${warnings.join('; ')}` };
+  return rows === empty ? { warning: `${said}: nothing to re-encrypt` } : said;
+}
+
+function judgeTime(
+  estimate: number,
+  { window }: RotationPlan,
+  { mode }: PlannedEncryption,
+): string | { warning: string } {
+  const about = `about ${formatMilliseconds(Math.max(1_000, estimate))} to re-encrypt`;
+  if (mode === 'atomic' && window && estimate * 2 > milliseconds(window.stays))
+    return { warning: `${about}, and as long again if it is undone: the window stays open for ${window.stays} only` };
+  return about;
+}

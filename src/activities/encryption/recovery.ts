@@ -1,0 +1,122 @@
+/** Rows kept, rows moved, rows entered again: the recovery's effects on the database. Both keys come from the store. */
+import { createHash } from 'node:crypto';
+import { openReader, openReencryptor } from '../../ciphers/open-cipher.js';
+import { milliseconds } from '../../domain/durations.js';
+import type { Evidence } from '../../domain/evidence.js';
+import { describeCounts } from '../../domain/row-counts.js';
+import { columnFacts } from '../../reencryption/column-facts.js';
+import { findReentries as look } from '../../reencryption/reentries.js';
+import { recover, undoRecovery as takeBack, type RecoveredColumn } from '../../reencryption/recover.js';
+import type { Server } from '../../databases/server.js';
+import { NotYet, type ActivityTools } from '../as-activity.js';
+import type { ActivityDeps } from '../deps.js';
+import type { Direction } from '../encryption-activities.js';
+import type { RecoveryHold, Reentered } from '../recovery-activities.js';
+import { openServer } from '../swap/open-swap.js';
+import { keysInDirection, keysOf, type Keys } from './keys.js';
+
+export async function recoverRows(
+  hold: RecoveryHold,
+  deps: ActivityDeps,
+  { signal, save }: Pick<ActivityTools, 'signal' | 'save'>,
+): Promise<Evidence> {
+  const server = await openServer(hold.encryption, deps, signal);
+  const columns = await columnsOf(hold, server, await keysOf(hold, deps), 'to the new key');
+  const { rotation, recovery } = hold;
+  const tables = await recover({
+    server,
+    columns,
+    rotation,
+    label: recovery.label,
+    onProgress: ({ column, counts }) => {
+      save({ progress: `${column}: ${describeCounts(counts)}; not committed yet` });
+    },
+  });
+  const lines = tables.map(({ columns: done, quarantine, quarantined }) => {
+    const counts = done.map(({ name, counts: of }) => `${name}: ${describeCounts(of)}`).join('; ');
+    return `${counts}; ${quarantine === null ? 'nothing was moved' : `${quarantined} row(s) in ${quarantine}`}`;
+  });
+  const { missing } = await findReentries(hold, deps, signal);
+  const quarantined = tables.reduce((sum, table) => sum + table.quarantined, 0);
+  const places = tables.flatMap(({ quarantine }) => (quarantine === null ? [] : [quarantine]));
+  return {
+    summary: `${lines.join('; ')}; committed together`,
+    facts: { quarantined, quarantine: places.join(', ') || null, identities: missing.join('; ') || null },
+  };
+}
+
+export async function undoRecovery(
+  hold: RecoveryHold,
+  deps: ActivityDeps,
+  { signal }: Pick<ActivityTools, 'signal'>,
+): Promise<Evidence> {
+  const server = await openServer(hold.encryption, deps, signal);
+  const columns = await columnsOf(hold, server, await keysOf(hold, deps), 'back to the old key');
+  const { reencrypted, back } = await takeBack({ server, columns, rotation: hold.rotation });
+  return { summary: `${reencrypted} row(s) under the old key again, ${back} taken back out of the quarantine` };
+}
+
+export async function findReentries(hold: RecoveryHold, deps: ActivityDeps, signal: AbortSignal): Promise<Reentered> {
+  const { rotation, recovery } = hold;
+  const server = await openServer(hold.encryption, deps, signal);
+  const columns = await columnsOf(hold, server, await keysOf(hold, deps), 'to the new key');
+  const tables = await look({ server, columns, rotation, label: recovery.label });
+  const sum = (of: 'quarantined' | 'entered'): number => tables.reduce((total, table) => total + table[of], 0);
+  const [quarantined, entered] = [sum('quarantined'), sum('entered')];
+  const missing = tables.flatMap((table) => table.missing.map((row) => `${table.table}: ${row}`));
+  const there = tables.flatMap((table) => table.there.map((row) => `${table.table}: ${row}`));
+  const unlisted = quarantined - missing.length - there.length;
+  const lines = [
+    ...missing.map((row) => `☐ ${row}`),
+    ...there.map((row) => `☑ ${row}`),
+    ...(unlisted > 0 ? [`and ${unlisted} more, in the quarantine`] : []),
+  ];
+  return {
+    summary: `${entered} of ${quarantined} entered again`,
+    facts: { quarantined, entered },
+    quarantined,
+    entered,
+    lines,
+    missing,
+    places: tables.flatMap(({ quarantine }) => (quarantine === null ? [] : [quarantine])),
+    key: createHash('sha256')
+      .update(JSON.stringify([quarantined, entered, lines]))
+      .digest('hex')
+      .slice(0, 12),
+  };
+}
+
+/** A look reads whole tables: it may not take more than a tenth of the time. */
+const SHARE = 10;
+
+export async function awaitReentries(
+  { known, quiet, ...hold }: RecoveryHold & { known: string; quiet: number },
+  deps: ActivityDeps,
+  { signal, sinceFirstAttempt }: Pick<ActivityTools, 'signal' | 'sinceFirstAttempt'>,
+): Promise<Reentered> {
+  const started = performance.now();
+  const found = await findReentries(hold, deps, signal);
+  const complete = found.entered === found.quarantined;
+  if (found.key !== known && (complete || sinceFirstAttempt >= quiet)) return found;
+  const took = performance.now() - started;
+  throw new NotYet(found.summary, Math.round(Math.max(milliseconds(hold.recovery.watchEvery), SHARE * took)));
+}
+
+async function columnsOf(
+  { encryption }: RecoveryHold,
+  server: Server,
+  keys: Keys,
+  direction: Direction,
+): Promise<RecoveredColumn[]> {
+  const pair = keysInDirection(keys, direction);
+  const columns: RecoveredColumn[] = [];
+  for (const column of encryption.columns) {
+    const facts = await columnFacts({ server, column });
+    columns.push({
+      facts,
+      reencryptor: openReencryptor(column.format, pair),
+      reader: openReader(column.format, pair.to),
+    });
+  }
+  return columns;
+}

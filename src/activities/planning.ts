@@ -1,0 +1,36 @@
+/** From a request to a plan: reading the inventory. */
+import { rotateInputSchema, type RecoverInput, type RotateInput } from '../domain/messages.js';
+import type { SecretRef } from '../domain/refs.js';
+import type { RotationPlan } from '../domain/plan.js';
+import { planRecovery as planOfRecovery } from '../inventory/recovery.js';
+import { expandSelector, resolvePlan } from '../inventory/resolve.js';
+import type { ActivityDeps } from './deps.js';
+
+export async function expandRequest(request: RotateInput, deps: ActivityDeps): Promise<SecretRef[]> {
+  return expandSelector(await deps.loadInventory(), rotateInputSchema.parse(request));
+}
+
+export async function planRotation(
+  request: RotateInput & { environment: string; requestId: string },
+  deps: Pick<ActivityDeps, 'loadInventory' | 'variables'>,
+): Promise<RotationPlan> {
+  const { system, environment, secret, operator, reason, requestId, note } = request;
+  return resolvePlan(await deps.loadInventory(), {
+    ref: { system, environment, secret },
+    operator,
+    reason,
+    requestId,
+    note: note ?? null,
+    variables: deps.variables,
+  });
+}
+
+export async function planRecovery(
+  request: RecoverInput & { environment: string; requestId: string },
+  deps: Pick<ActivityDeps, 'loadInventory' | 'variables'>,
+): Promise<RotationPlan> {
+  const plan = await planRotation(request, deps);
+  const { backups, identity = null, passphrase = null } = request;
+  const { variables } = deps;
+  return planOfRecovery(await deps.loadInventory(), plan, { offered: backups, identity, passphrase, variables });
+}

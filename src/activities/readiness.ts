@@ -1,0 +1,188 @@
+/**
+ * Everything that can be known before a rotation changes anything. All questions are asked, so that a person mends all
+ * problems at once. The workflow's first step and `keyturn plan` ask the same.
+ */
+import { askCheck } from '../checks/run-check.js';
+import { passConsecutively } from '../checks/consecutive.js';
+import { countSessions } from '../checks/sessions.js';
+import { openDeployer } from '../deployers/open-deployer.js';
+import { milliseconds } from '../domain/durations.js';
+import { KeyturnError } from '../domain/errors.js';
+import { placeInWords } from '../domain/place.js';
+import type { RotationPlan } from '../domain/plan.js';
+import { formatRef } from '../domain/refs.js';
+import type { PlannedCheck } from '../domain/specs/check.js';
+import type { Versions } from '../domain/slot.js';
+import { hideValuesOf, meetHiddenValues, secretPlacesIn } from '../processes/hidden-files.js';
+import { openStore } from '../stores/open-store.js';
+import { assessStrength } from '../stores/strength.js';
+import { answerDemand, demandOf } from './backup/demand.js';
+import { credentialResolver } from './credentials.js';
+import type { ActivityDeps } from './deps.js';
+import { askAboutEncryption } from './encryption/readiness.js';
+import type { LeftBehind, Readiness } from './rotation-activities.js';
+import { askAboutSwap, passwordInUse, stateOfOldRole } from './swap/readiness.js';
+import { inTheSamePlace, sharedWith } from './uniqueness.js';
+
+export interface ReadinessLine {
+  readonly question: string;
+  /** A warning does not stop the run. */
+  readonly state: 'ok' | 'warning' | 'problem';
+  readonly answer: string;
+}
+
+export interface ReadinessOptions {
+  readonly signal: AbortSignal;
+  /** Flows sign in and leave traces (a session, a log line), so `keyturn plan` does not run them. */
+  readonly flows: boolean;
+  /** Milliseconds for a service that does not pass its check; default: as long as the check says. */
+  readonly patience?: number;
+}
+
+type Question = () => Promise<string | { warning: string }>;
+
+export async function assessReadiness(
+  plan: RotationPlan,
+  deps: ActivityDeps,
+  options: ReadinessOptions,
+): Promise<{ lines: ReadinessLine[]; leftBehind: LeftBehind | null }> {
+  const { slot } = plan;
+  // `keyturn plan` asks without an activity around it.
+  for (const place of secretPlacesIn(plan)) hideValuesOf(place);
+  await meetHiddenValues();
+  const store = openStore(slot.store, deps);
+  const context = { signal: options.signal, resolveCredential: credentialResolver(deps.variables) };
+  const lines: ReadinessLine[] = [];
+  const ask = async (question: string, body: Question): Promise<void> => {
+    lines.push(await answer(question, body));
+  };
+
+  const found: { versions: Versions | null } = { versions: null };
+  await ask(`store of ${slot.key}`, async () => {
+    const evidence = await store.preflight(slot);
+    const described = await store.describe(slot);
+    found.versions = described;
+    if (!described.current) throw missing(plan);
+    return evidence.summary;
+  });
+  await ask('its place', async () => {
+    const others = await inTheSamePlace(slot, plan.ref, deps);
+    if (others.length === 0) return 'belongs to no other secret';
+    throw new KeyturnError('bad-inventory', `${placeInWords(slot)} is also ${others.join(', ')}`, {
+      hint: 'one place, one secret: take the others out of the inventory',
+    });
+  });
+  const { versions } = found;
+  let leftBehind = versions ? leftovers(versions, plan.requestId) : null;
+  if (leftBehind) {
+    const text = `run ${leftBehind.rotation} left versions behind (${leftBehind.arrangement}); they are settled first`;
+    lines.push({ question: 'earlier runs', state: 'warning', answer: text });
+  }
+  if (versions?.current) await ask('current value', () => judgeCurrent(plan, deps));
+  const demand = versions?.current ? await demandOf(plan.ref, deps) : null;
+  if (versions?.current && demand) {
+    const { fingerprint } = versions.current;
+    const settling = leftBehind !== null;
+    await ask('backup', () => answerDemand(plan.ref, demand, { fingerprint, settling, deps }));
+  }
+  const { swap, encryption } = plan;
+  if (encryption && versions?.current)
+    await askAboutEncryption(plan, encryption, { deps, signal: options.signal, ask, leftBehind });
+  if (swap && versions?.current) {
+    await askAboutSwap(plan, swap, { deps, signal: options.signal, ask, leftBehind });
+    const left = leftBehind;
+    if (left)
+      await ask('old role of the earlier run', async () => {
+        leftBehind = await stateOfOldRole(plan, swap, left, deps, options.signal);
+        return leftBehind.oldRole ?? 'in use';
+      });
+  }
+
+  for (const service of plan.services) {
+    const deployer = openDeployer(service.deploy, service.name);
+    await ask(`deployer of ${service.name}`, async () => (await deployer.preflight(options.signal)).summary);
+    for (const check of service.health) {
+      await ask(`${service.name}: ${check.name}`, async () => {
+        try {
+          return (await passConsecutively(hurried(check, options.patience), context)).summary;
+        } catch (error) {
+          // Settling deploys and checks anew; an unhealthy service may be just what the dead run left.
+          if (leftBehind && error instanceof KeyturnError) return { warning: error.message };
+          throw error;
+        }
+      });
+    }
+  }
+  if (options.flows && !leftBehind) {
+    for (const check of plan.verify) {
+      await ask(`flow ${check.name}`, async () => {
+        const result = await askCheck(check, context);
+        if (!result.passed)
+          throw new KeyturnError('check-failed', `it fails already, before any change: ${result.summary}`);
+        return result.summary;
+      });
+    }
+  }
+  const { revocation } = plan;
+  if (revocation)
+    await ask('sessions', async () => `${await countSessions(revocation.database, revocation.count, context)} live`);
+  await ask('ledger', async () => {
+    await deps.ledger.ping();
+    return 'reachable';
+  });
+  return { lines, leftBehind };
+}
+
+/** @throws KeyturnError `not-ready` with every problem; `effect` is `none`. */
+export async function checkReadiness(plan: RotationPlan, deps: ActivityDeps, signal: AbortSignal): Promise<Readiness> {
+  const { lines, leftBehind } = await assessReadiness(plan, deps, { signal, flows: true });
+  const problems = lines.filter((line) => line.state === 'problem');
+  if (problems.length > 0) {
+    const text = problems.map((line) => `${line.question}: ${line.answer}`).join('; ');
+    throw new KeyturnError('not-ready', text, {
+      hint: `mend this, then start again; keyturn plan ${formatRef(plan.ref)} asks the same questions`,
+    });
+  }
+  const warnings = lines.filter((line) => line.state === 'warning').map((line) => `${line.question}: ${line.answer}`);
+  const summary = `${lines.length} questions asked, all well${warnings.length > 0 ? `; noted: ${warnings.join('; ')}` : ''}`;
+  return { summary, facts: { questions: lines.length, warnings: warnings.length }, leftBehind };
+}
+
+/** A person waits: whoever is well passes at once, and whoever is not may be starting, which is told just as soon. */
+function hurried(check: PlannedCheck, patience = Infinity): PlannedCheck {
+  const needed = milliseconds(check.every) * (check.passes - 1) + patience;
+  return needed < milliseconds(check.within) ? { ...check, within: `${needed}ms` } : check;
+}
+
+async function answer(question: string, body: Question): Promise<ReadinessLine> {
+  try {
+    const said = await body();
+    return typeof said === 'string'
+      ? { question, state: 'ok', answer: said }
+      : { question, state: 'warning', answer: said.warning };
+  } catch (error) {
+    if (!(error instanceof KeyturnError)) throw error;
+    return { question, state: 'problem', answer: error.hint ? `${error.message} (${error.hint})` : error.message };
+  }
+}
+
+function leftovers(versions: Versions, requestId: string): LeftBehind | null {
+  if (versions.rotation === null || versions.rotation === requestId) return null;
+  return { rotation: versions.rotation, arrangement: versions.arrangement };
+}
+
+/** A weak or shared current value is a reason to rotate, not to refuse. */
+async function judgeCurrent(plan: RotationPlan, deps: ActivityDeps): Promise<string | { warning: string }> {
+  const value = plan.swap
+    ? await passwordInUse(plan, plan.swap, deps)
+    : await openStore(plan.slot.store, deps).read(plan.slot, 'current');
+  const shared = await sharedWith(value, plan.ref, deps);
+  const faults = [...assessStrength(value, plan.minimumLength), ...shared.map((ref) => `the same as ${ref}`)];
+  return faults.length > 0 ? { warning: faults.join(', ') } : `${value.length} characters, unlike every other value`;
+}
+
+function missing(plan: RotationPlan): KeyturnError {
+  return new KeyturnError('not-found', `${plan.slot.key} has no value in its store`, {
+    hint: 'set a first value by hand; from then on Keyturn rotates it',
+  });
+}

@@ -1,0 +1,80 @@
+/**
+ * What a rotation does to the world, as the workflow sees it: types only, so that no adapter reaches the workflow sandbox.
+ * Arguments carry references; every activity is idempotent for one `rotation` (the run's request id).
+ */
+import type { Evidence } from '../domain/evidence.js';
+import type { RotateInput } from '../domain/messages.js';
+import type { PlannedProof, PlannedRevocation, PlannedService, RotationPlan } from '../domain/plan.js';
+import type { SecretRef } from '../domain/refs.js';
+import type { RotationReport } from '../domain/report.js';
+import type { Arrangement, SecretSlot } from '../domain/slot.js';
+import type { PlannedCheck, PlannedMonitor } from '../domain/specs/check.js';
+import type { WindowSpec } from '../domain/specs/policy.js';
+
+/** One run's hold on one secret. */
+export interface Hold {
+  readonly slot: SecretSlot;
+  readonly rotation: string;
+}
+
+/** Versions that an earlier, dead run left in the store. */
+export interface LeftBehind {
+  readonly rotation: string;
+  readonly arrangement: Arrangement;
+  /** Of a database credential: how far its old role is gone. */
+  readonly oldRole?: 'usable' | 'shut out' | 'gone';
+}
+
+export interface Readiness extends Evidence {
+  readonly leftBehind: LeftBehind | null;
+}
+
+export interface Holder {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly phase: string | null;
+  readonly startedAt: string;
+}
+
+export interface RecordedReport extends RotationReport {
+  readonly kind: string;
+  readonly reason: string;
+  readonly cadence: string | null;
+  readonly notes: string;
+  /** The request id when the other one is on record with other content: an earlier end of the same run. */
+  readonly orElse?: string;
+}
+
+export interface RotationActivities {
+  /** The secrets a request means, in rollout order. @throws `unknown-secret`, `bad-inventory`. */
+  expandRequest(request: RotateInput): Promise<SecretRef[]>;
+  /** @throws `unknown-secret`, `bad-inventory`, `setting-missing`, `no-runbook`. */
+  resolvePlan(request: RotateInput & { environment: string; requestId: string }): Promise<RotationPlan>;
+  /** Asks everything and reports all problems at once; changes nothing. @throws `not-ready`. */
+  checkReadiness(plan: RotationPlan): Promise<Readiness>;
+
+  stageSecret(hold: Hold & { ref: SecretRef; generator: string; minimumLength: number }): Promise<Evidence>;
+  arrangeSecret(hold: Hold & { arrangement: Arrangement }): Promise<Evidence>;
+  discardSecret(hold: Hold): Promise<Evidence>;
+  forgetPrevious(hold: Hold): Promise<Evidence>;
+
+  /** Deploys, then asks its health checks. An unhealthy service's error carries its state and last log lines, redacted. */
+  deployService(service: PlannedService): Promise<Evidence>;
+
+  revokeSessions(revocation: PlannedRevocation): Promise<Evidence>;
+  runChecks(checks: readonly PlannedCheck[]): Promise<Evidence>;
+  /** A duration, not a deadline, so that a worker's wrong clock cannot shorten it. Resumes with the same baseline on another worker. */
+  watchMonitors(watch: { monitors: readonly PlannedMonitor[]; milliseconds: number }): Promise<Evidence>;
+  proveOldRefused(hold: Hold & { proof: PlannedProof }): Promise<Evidence>;
+
+  /** How long until the window is open (0: it is) at `at` (workflow time), and when it closes (ISO 8601). */
+  findWindow(
+    window: WindowSpec & { readonly at?: string },
+  ): Promise<{ waitMilliseconds: number; opensAt: string; closesAt: string }>;
+  remindApprovers(reminder: { ref: string; gate: string; who: string; expiresAt: string; sent: number }): Promise<void>;
+  /** The run that holds this id, or null when none runs. */
+  findHolder(workflowId: string): Promise<Holder | null>;
+
+  /** Idempotent by request id. */
+  recordRotation(report: RecordedReport): Promise<{ sequence: number; nextDueAt: string | null }>;
+}

@@ -1,0 +1,85 @@
+/** Looking at the world after a change: flows, sessions, monitors, and the proof that the old value is dead. */
+import { passConsecutively } from '../checks/consecutive.js';
+import { watchMonitors as watch, type MonitorState } from '../checks/monitor.js';
+import { proveOldRefused as prove } from '../checks/proof.js';
+import { countSessions, revokeSessions as revoke } from '../checks/sessions.js';
+import type { Evidence } from '../domain/evidence.js';
+import type { PlannedProof, PlannedRevocation } from '../domain/plan.js';
+import type { PlannedCheck, PlannedMonitor } from '../domain/specs/check.js';
+import { openStore } from '../stores/open-store.js';
+import type { ActivityTools } from './as-activity.js';
+import { credentialResolver } from './credentials.js';
+import type { ActivityDeps } from './deps.js';
+import type { Hold } from './rotation-activities.js';
+
+export async function runChecks(
+  checks: readonly PlannedCheck[],
+  deps: ActivityDeps,
+  signal: AbortSignal,
+): Promise<Evidence> {
+  const context = { signal, resolveCredential: credentialResolver(deps.variables) };
+  const seen: string[] = [];
+  for (const check of checks) seen.push(`${check.name}: ${(await passConsecutively(check, context)).summary}`);
+  return { summary: seen.join('; ') };
+}
+
+interface SavedRevocation {
+  readonly before: number;
+}
+
+/** The count before is saved first: an attempt that takes over must not report what an earlier one has left. */
+export async function revokeSessions(
+  revocation: PlannedRevocation,
+  deps: ActivityDeps,
+  { signal, save, saved }: ActivityTools,
+): Promise<Evidence> {
+  const context = { signal, resolveCredential: credentialResolver(deps.variables) };
+  const earlier = saved as SavedRevocation | undefined;
+  const first = earlier?.before ?? (await countSessions(revocation.database, revocation.count, context));
+  save({ before: first } satisfies SavedRevocation);
+  const now = await revoke(revocation.database, revocation, context);
+  // Without an earlier attempt the count inside the revoking transaction is the exact one.
+  const before = earlier ? first : now.before;
+  const revoked = earlier ? Math.max(now.revoked, before - now.after) : now.revoked;
+  return {
+    summary: `${before} live before, ${now.after} after, ${revoked} ended`,
+    facts: { before, after: now.after, revoked },
+  };
+}
+
+interface SavedWatch {
+  /** Milliseconds already watched by earlier attempts. */
+  readonly elapsed: number;
+  readonly monitors: MonitorState;
+}
+
+/** The time that earlier attempts watched counts, and so do their baselines. */
+export async function watchMonitors(
+  { monitors, milliseconds }: { monitors: readonly PlannedMonitor[]; milliseconds: number },
+  deps: ActivityDeps,
+  { signal, save, saved }: ActivityTools,
+): Promise<Evidence> {
+  const earlier = (saved as SavedWatch | undefined) ?? null;
+  const startedAt = performance.now();
+  const elapsed = (): number => (earlier?.elapsed ?? 0) + performance.now() - startedAt;
+  return await watch(monitors, {
+    until: Date.now() + Math.max(0, milliseconds - elapsed()),
+    ...(earlier ? { baseline: earlier.monitors } : {}),
+    onProgress: (state) => save({ elapsed: elapsed(), monitors: state } satisfies SavedWatch),
+    context: { signal, resolveCredential: credentialResolver(deps.variables) },
+  });
+}
+
+export async function proveOldRefused(
+  { slot, proof }: Hold & { proof: PlannedProof },
+  deps: ActivityDeps,
+  signal: AbortSignal,
+): Promise<Evidence> {
+  const store = openStore(slot.store, deps);
+  const [old, current] = [await store.read(slot, 'previous'), await store.read(slot, 'current')];
+  return await prove(proof, {
+    old,
+    current,
+    context: { signal, resolveCredential: credentialResolver(deps.variables) },
+  });
+}

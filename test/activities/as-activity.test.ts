@@ -1,0 +1,85 @@
+import { CancelledFailure } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { describe, expect, it } from 'vitest';
+import { activityWrapper, type ActivityTools } from '../../src/activities/as-activity.js';
+import { KeyturnError } from '../../src/domain/errors.js';
+import { SecretValue } from '../../src/domain/secret-value.js';
+
+const VALUE = 'c0ffee-c0ffee-c0ffee-c0ffee-c0ffee';
+
+async function failureOf(body: (tools: ActivityTools) => Promise<unknown>): Promise<{ failure: Error; log: string[] }> {
+  const log: string[] = [];
+  const asActivity = activityWrapper((level, message, fields) =>
+    log.push(`${level} ${message} ${JSON.stringify(fields)}`),
+  );
+  const failure = await new MockActivityEnvironment().run(asActivity(body)).then(
+    () => undefined,
+    (error: unknown) => error as Error,
+  );
+  if (!failure) throw new Error('the activity did not fail');
+  return { failure, log };
+}
+
+describe('what leaves an activity', () => {
+  it('is its domain error, as an ApplicationFailure with code, effect and hint', async () => {
+    const error = new KeyturnError('not-writable', 'the file is a mount point', {
+      hint: 'mount the directory',
+      effect: 'none',
+    });
+    const { failure } = await failureOf(() => Promise.reject(error));
+    expect(failure).toBeInstanceOf(ApplicationFailure);
+    expect(failure).toMatchObject({
+      type: 'not-writable',
+      message: 'the file is a mount point',
+      nonRetryable: true,
+      details: [{ effect: 'none', hint: 'mount the directory' }],
+    });
+  });
+
+  it('is retryable only where the error says so', async () => {
+    const { failure } = await failureOf(() => Promise.reject(new KeyturnError('busy', 'locked', { retryable: true })));
+    expect(failure).toMatchObject({ nonRetryable: false });
+  });
+
+  it('never is the text of an unexpected error: that stays in the log, with values taken out', async () => {
+    const value = new SecretValue(VALUE);
+    const { failure, log } = await failureOf(() =>
+      Promise.reject(new TypeError(`bad url postgresql://x:${value.reveal()}@y`)),
+    );
+    expect(JSON.stringify([failure, failure.message, failure.stack, failure.cause])).not.toContain(VALUE);
+    expect(failure.message).toMatch(/^unexpected TypeError in /);
+    expect(log.join()).toContain('bad url');
+    expect(log.join()).not.toContain(VALUE);
+  });
+
+  it('is a cancellation when the run was cancelled, whatever the adapter made of it', async () => {
+    const environment = new MockActivityEnvironment();
+    const asActivity = activityWrapper(() => undefined);
+    const running = environment.run(
+      asActivity(
+        ({ signal }) =>
+          new Promise((_, refuse) => signal.addEventListener('abort', () => refuse(new Error('aborted')))),
+      ),
+    );
+    environment.cancel();
+    await expect(running).rejects.toBeInstanceOf(CancelledFailure);
+  });
+});
+
+describe('the state of an attempt', () => {
+  it('is heartbeated, and found again by the next one', async () => {
+    const heartbeats: unknown[] = [];
+    const environment = new MockActivityEnvironment({ heartbeatDetails: { deployed: 'done' } });
+    environment.on('heartbeat', (details: unknown) => heartbeats.push(details));
+    const asActivity = activityWrapper(() => undefined);
+    const saved = await environment.run(
+      asActivity(({ save, saved: earlier }) => {
+        save({ deployed: 'again' });
+        return Promise.resolve(earlier);
+      }),
+    );
+    expect(saved).toEqual({ deployed: 'done' });
+    expect(heartbeats).toEqual([{ deployed: 'again' }]);
+  });
+});
