@@ -1,0 +1,45 @@
+/**
+ * `swapDatabaseCredential` with the strategy `same-role`: a new password in place, for applications whose user name is fixed
+ * (document 000's DB_PASSWORD, document 002's leaked password) and for a bootstrap superuser, which cannot be dropped.
+ *
+ * A server knows one password a role. So between the new password and the deploy, new connections with the old one are
+ * refused; those that are open go on. The deploy follows at once, and the sessions of the old password are ended at the end.
+ */
+import type { PlannedSwap } from '../domain/plan.js';
+import { formatRef } from '../domain/refs.js';
+import { effects, longEffects, persistentEffects } from './lib/activities.js';
+import { undoesRollOut } from './lib/rollout.js';
+import type { Run } from './lib/run.js';
+import { beginSwap, switchOver, type Company } from './lib/swap-steps.js';
+
+export async function changePassword(run: Run, swap: PlannedSwap, { steering, follower }: Company): Promise<void> {
+  const { plan } = run;
+  const { taskQueue, approval } = plan;
+  const { hold, switched } = await beginSwap(run, swap);
+  let changedAt: string | null = null;
+  // After the store: a service that restarts by itself in between finds the value that is about to be right.
+  const beforeDeploy = async (to: 'new' | 'old'): Promise<void> => {
+    const call = to === 'new' ? effects : persistentEffects;
+    changedAt = (await call(`Server: the ${to} password`, taskQueue).changePassword({ ...hold, to })).at;
+  };
+  const options = { from: 'old only', hold, beforeDeploy } as const;
+  // A run that was terminated may have come further than this one will.
+  if (switched) undoesRollOut(run, 'switch', options);
+  await switchOver(run, options);
+  await follower.everybodyIsWell(run, steering);
+  if (approval.gates.includes('drop') && plan.reason !== 'leak')
+    await run.gate('approve-drop', 'drop', `End the sessions of ${formatRef(plan.ref)}'s old password, and forget it?`);
+  await run.pointOfNoReturn(async () => {
+    await run.step('terminate', () =>
+      persistentEffects('End the sessions of the old password', taskQueue).terminateOldSessions({
+        ...hold,
+        startedBefore: changedAt,
+      }),
+    );
+    run.board.setPhase('proving');
+    await run.step('prove', () =>
+      longEffects('Prove that the old password is refused', taskQueue).proveOldLoginRefused(hold),
+    );
+    await run.step('forget', () => persistentEffects('Destroy the old password', taskQueue).forgetPrevious(hold));
+  });
+}

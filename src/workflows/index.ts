@@ -1,0 +1,6 @@
+/** The workflow types that a worker registers: the runbooks. */
+export { rotateSessionSecret } from './rotate-session-secret.js';
+export { swapDatabaseCredential } from './swap-database-credential.js';
+export { backUpSecrets } from './back-up-secrets.js';
+export { recoverLostKey } from './recover-lost-key.js';
+export { rotateEncryptionKey } from './rotate-encryption-key.js';

@@ -1,0 +1,222 @@
+/** What people see of a run: the checklist in the Temporal UI, the `status` query, and the search attributes. */
+import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { renderChecklist } from '../../domain/checklist.js';
+import { STATUS_QUERY, type Steer } from '../../domain/messages.js';
+import type { RotationPlan } from '../../domain/plan.js';
+import { formatRef } from '../../domain/refs.js';
+import type { StepOutline } from '../../domain/outline.js';
+import { endOf, type Outcome, type RotationReport, type StepRecord } from '../../domain/report.js';
+import { SEARCH_ATTRIBUTES, type RunStatus, type ShownStep } from '../../domain/status.js';
+import type { Gatekeeper } from './gatekeeper.js';
+
+export const statusQuery = defineQuery<RunStatus>(STATUS_QUERY);
+
+/** Coarse, since each change of a search attribute is an event in history. */
+export type Phase =
+  'preparing' | 'awaiting approval' | 'waiting' | 'changing' | 'proving' | 'undoing' | 'not begun' | Outcome;
+
+const KEYWORD = SearchAttributeType.KEYWORD;
+const systemKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.system, KEYWORD);
+const environmentKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.environment, KEYWORD);
+const secretKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.secret, KEYWORD);
+const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, KEYWORD);
+const awaitingKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.awaitingApproval, SearchAttributeType.BOOL);
+
+interface Row {
+  readonly key: string;
+  /** What it will do, for people who decide before it does. */
+  readonly detail: string | null;
+  readonly forward: boolean;
+  seen?: readonly string[];
+  record: StepRecord;
+}
+
+export class Board {
+  private readonly rows: Row[];
+  private wait: RunStatus['wait'] = null;
+  private steering: readonly Steer[] = [];
+  private report: RotationReport | null = null;
+  private phase: Phase = 'preparing';
+
+  constructor(
+    private readonly plan: Pick<RotationPlan, 'ref' | 'operator' | 'reason' | 'method' | 'decisions' | 'note'>,
+    private readonly gates: Gatekeeper,
+    outline: readonly StepOutline[],
+  ) {
+    this.rows = outline.map(({ key, title, detail, undo }) => ({
+      key,
+      detail,
+      forward: undo === 'forward',
+      record: { name: title, state: 'to come' },
+    }));
+    setHandler(statusQuery, () => this.status(), {
+      description: 'The run as data: steps, the open gate, waits, report',
+    });
+    upsertSearchAttributes([
+      { key: systemKey, value: plan.ref.system },
+      { key: environmentKey, value: plan.ref.environment },
+      { key: secretKey, value: plan.ref.secret },
+      { key: phaseKey, value: this.phase },
+      { key: awaitingKey, value: false },
+    ]);
+    this.refresh();
+  }
+
+  get steps(): StepRecord[] {
+    return this.rows.map((row) => row.record);
+  }
+
+  has(key: string): boolean {
+    return this.rows.some((row) => row.key === key);
+  }
+
+  titleOf(key: string): string {
+    return this.row(key).record.name;
+  }
+
+  /** Puts a step that the outline did not foresee after another one, or at the end; does nothing when it is there. */
+  add(key: string, title: string, after?: string): void {
+    this.insert(key, title, after ? this.rows.findIndex((row) => row.key === after) + 1 : this.rows.length);
+  }
+
+  /** The same, before a step. */
+  addBefore(key: string, title: string, before: string): void {
+    this.insert(
+      key,
+      title,
+      this.rows.findIndex((row) => row.key === before),
+    );
+  }
+
+  /** What these steps have come to by now, in order. */
+  stepsOf(keys: readonly string[]): StepRecord[] {
+    return this.rows.filter((row) => keys.includes(row.key)).map((row) => row.record);
+  }
+
+  begin(key: string): void {
+    this.set(key, { name: this.titleOf(key), state: 'running', startedAt: new Date(Date.now()).toISOString() });
+  }
+
+  end(key: string, result: Pick<StepRecord, 'state' | 'evidence' | 'error' | 'diagnosis'>): void {
+    const { name, startedAt, seconds: earlier, error, diagnosis } = this.row(key).record;
+    // An undone step keeps the time its effect took, and why it failed.
+    const failed = { ...(error === undefined ? {} : { error }), ...(diagnosis === undefined ? {} : { diagnosis }) };
+    const seconds = earlier ?? (startedAt ? (Date.now() - Date.parse(startedAt)) / 1000 : undefined);
+    this.wait = null;
+    this.set(key, {
+      name,
+      ...(startedAt ? { startedAt } : {}),
+      ...(seconds === undefined ? {} : { seconds }),
+      ...(result.state === 'undone' ? failed : {}),
+      ...result,
+    });
+  }
+
+  /** A line of its own: what kept the step from being undone is not why it had failed. */
+  undoFailed(key: string, failure: Pick<StepRecord, 'error' | 'diagnosis'>): void {
+    const undo = `undo ${key}`;
+    this.add(undo, `Undo: ${this.titleOf(key)}`, key);
+    this.set(undo, { name: this.titleOf(undo), state: 'failed', ...failure });
+  }
+
+  waitsForApproval(key: string): void {
+    this.setPhase('awaiting approval');
+    this.set(key, { ...this.row(key).record, state: 'waiting' });
+  }
+
+  waitsUntil(what: string | null, until = ''): void {
+    this.wait = what === null ? null : { what, until };
+    this.setPhase(what === null ? 'changing' : 'waiting');
+    this.refresh();
+  }
+
+  /** What people may do about the wait that is shown now. */
+  maySteer(steering: readonly Steer[]): void {
+    this.steering = steering;
+    this.refresh();
+  }
+
+  /** Under a step that goes on. */
+  sees(key: string, seen: readonly string[]): void {
+    this.row(key).seen = seen;
+    this.refresh();
+  }
+
+  setPhase(phase: Phase): void {
+    if (phase === this.phase) return;
+    const awaiting = phase === 'awaiting approval';
+    const changed = awaiting !== (this.phase === 'awaiting approval');
+    this.phase = phase;
+    upsertSearchAttributes([
+      { key: phaseKey, value: phase },
+      ...(changed ? [{ key: awaitingKey, value: awaiting }] : []),
+    ]);
+  }
+
+  /** Before the run is reported: what has not come by now does not come. */
+  skipTheRest(): void {
+    for (const row of this.rows) {
+      if (row.record.state === 'to come') row.record = { ...row.record, state: 'skipped' };
+    }
+  }
+
+  finish(report: RotationReport): void {
+    this.report = { ...report, steps: this.steps };
+    this.setPhase(endOf(report));
+    this.refresh();
+  }
+
+  refresh(): void {
+    setCurrentDetails(renderChecklist(this.status()));
+  }
+
+  private status(): RunStatus {
+    const { plan } = this;
+    const running = this.rows.find(({ record }) => record.state === 'running' || record.state === 'waiting');
+    return {
+      ref: formatRef(plan.ref),
+      workflowId: workflowInfo().workflowId,
+      runId: workflowInfo().runId,
+      operator: plan.operator,
+      reason: plan.reason,
+      method: plan.method,
+      phase: (this.report && endOf(this.report)) ?? running?.record.name ?? this.phase,
+      about: [...plan.decisions, ...(plan.note === null ? [] : [`${plan.operator}: ${plan.note}`])],
+      steps: this.rows.map(shown),
+      gate: this.gates.open,
+      wait: this.wait,
+      steering: this.steering,
+      refusals: this.gates.refusals,
+      report: this.report,
+    };
+  }
+
+  private insert(key: string, title: string, index: number): void {
+    if (this.has(key)) return;
+    this.rows.splice(index, 0, { key, detail: null, forward: false, record: { name: title, state: 'to come' } });
+  }
+
+  private row(key: string): Row {
+    const row = this.rows.find((candidate) => candidate.key === key);
+    if (!row) throw new Error(`the runbook has no step "${key}"`);
+    return row;
+  }
+
+  private set(key: string, record: StepRecord): void {
+    this.row(key).record = record;
+    this.refresh();
+  }
+}
+
+const NOT_ENDED = ['to come', 'running', 'waiting'];
+const GOING_ON = ['running', 'waiting'];
+
+function shown({ record, detail, forward, seen }: Row): ShownStep {
+  return {
+    ...record,
+    ...(seen && GOING_ON.includes(record.state) ? { seen } : {}),
+    ...(detail !== null && NOT_ENDED.includes(record.state) ? { detail } : {}),
+    ...(forward ? { forward } : {}),
+  };
+}

@@ -1,0 +1,41 @@
+/** What a run remembers on its way: how to undo, what stays, what people must do, and how far back it can go. */
+import type { Evidence } from '../../domain/evidence.js';
+import type { RotationPlan } from '../../domain/plan.js';
+import type { StepRecord } from '../../domain/report.js';
+import type { Board } from './board.js';
+import type { Gatekeeper } from './gatekeeper.js';
+
+export interface Undo {
+  readonly step: string;
+  readonly undo: () => Promise<Evidence>;
+}
+
+export class Course {
+  readonly undos: Undo[] = [];
+  readonly todo: string[] = [];
+  readonly lasting: string[] = [];
+  readonly startedAt = new Date(Date.now()).toISOString();
+  pastNoReturn = false;
+  /** However it ends from here on, it goes into the ledger. */
+  recordable = false;
+  /** What became of an earlier run; `changed`: by this one. */
+  earlier: { readonly line: string; readonly changed: boolean } | null = null;
+  /** What a person must do if the run ends now. */
+  halfDone: string | null = null;
+
+  constructor(
+    readonly plan: RotationPlan,
+    readonly gates: Gatekeeper,
+    readonly board: Board,
+  ) {}
+
+  /** What stays although the run was undone. */
+  stays(): string[] {
+    return [...this.lasting, ...(this.earlier ? [this.earlier.line] : [])];
+  }
+
+  /** The first that failed, whether or not it has been undone since. */
+  failedStep(): StepRecord | undefined {
+    return this.board.steps.find((step) => step.error !== undefined);
+  }
+}

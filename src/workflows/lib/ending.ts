@@ -1,0 +1,97 @@
+/** How a run ends: what was begun is undone, the end is recorded, and the failure or the report says how things stand. */
+import { isCancellation } from '@temporalio/workflow';
+import type { RotationPlan } from '../../domain/plan.js';
+import type { Outcome, RotationReport } from '../../domain/report.js';
+import { FAILURE_TYPES } from '../../domain/status.js';
+import type { Course } from './course.js';
+import { answer, endsRun, hintOf, reasonOf, Rejected, whatFailed } from './failures.js';
+import { recordRun, reportOf } from './record.js';
+
+const NOT_RECORDED = { sequence: null, nextDueAt: null };
+
+export class Ending {
+  constructor(private readonly course: Course) {}
+
+  /** @throws ApplicationFailure `stopped` when it cannot be recorded. */
+  async completed(): Promise<RotationReport> {
+    const report = await this.end('completed');
+    if (report.outcome === 'stopped') throw stopped('the rotation is done, but not recorded', report);
+    return report;
+  }
+
+  /** @throws ApplicationFailure `rolled-back` or `stopped`, or the cancellation; a rejected run's report is returned. */
+  async early(error: Error): Promise<RotationReport> {
+    const reason = reasonOf(error);
+    const outcome = this.course.pastNoReturn ? this.stop(reason, hintOf(error)) : await this.undoAll(error);
+    const report = await this.end(outcome);
+    const where = this.course.failedStep()?.name ?? 'the run';
+    if (outcome === 'stopped') throw stopped(`stopped at "${where}": ${reason}`, report);
+    const how = outcome === 'rolled back' ? `"${where}" failed: ${reason}` : `${outcome}: ${reason}`;
+    const message = `${how}; ${this.howThingsStand()}`;
+    if (report.outcome === 'stopped') throw stopped(`${message}; but this is not recorded`, report);
+    if (outcome === 'rejected') return report;
+    if (outcome === 'cancelled') throw error;
+    throw answer(FAILURE_TYPES.rolledBack, message, [report]);
+  }
+
+  /** After everything was undone. */
+  private howThingsStand(): string {
+    const { earlier, recordable } = this.course;
+    if (!recordable) return 'nothing was changed';
+    const before = earlier?.changed ? 'what this run itself began is undone' : 'everything is as it was before';
+    return [before, ...this.course.stays()].join(', but ');
+  }
+
+  /** In reverse order. The first undo that cannot be done stops the rest: what follows would stand on it. */
+  private async undoAll(error: Error): Promise<Outcome> {
+    const { plan } = this.course;
+    if (this.course.undos.length > 0) this.course.board.setPhase('undoing');
+    for (const [index, { step, undo }] of [...this.course.undos].reverse().entries()) {
+      try {
+        this.course.board.end(step, { state: 'undone', evidence: await undo() });
+      } catch (failure) {
+        if (!endsRun(failure)) throw failure;
+        this.course.board.undoFailed(step, whatFailed(failure));
+        const left = this.course.undos.length - index - 1;
+        const rest = left > 0 ? `, and ${left} earlier step(s) are not undone either` : '';
+        return this.stop(
+          `undoing "${this.course.board.titleOf(step)}" failed: ${reasonOf(failure)}${rest}`,
+          hintOf(failure) ?? `docs/runbooks/${documentOf(plan)}.md, "Recovery by hand", says how`,
+        );
+      }
+    }
+    if (this.course.halfDone !== null) {
+      const why = isCancellation(error) ? 'the run was cancelled meanwhile' : reasonOf(error);
+      return this.stop(`${this.course.halfDone}: ${why}`, hintOf(error));
+    }
+    if (this.course.plan.reason === 'leak' && this.course.board.steps.some((step) => step.state === 'undone')) {
+      this.course.todo.push('the leaked value is in use again: mend what failed and rotate it at once');
+    }
+    if (isCancellation(error)) return 'cancelled';
+    return error instanceof Rejected ? 'rejected' : 'rolled back';
+  }
+
+  private stop(reason: string, hint: string | null): Outcome {
+    this.course.todo.push(hint ? `${reason} (${hint})` : reason);
+    return 'stopped';
+  }
+
+  private async end(outcome: Outcome): Promise<RotationReport> {
+    this.course.board.skipTheRest();
+    const record = this.course.recordable ? await recordRun(this.course, outcome) : NOT_RECORDED;
+    const final = record === 'failed' ? 'stopped' : outcome;
+    const report = reportOf(this.course, final, record === 'failed' ? NOT_RECORDED : record);
+    this.course.board.finish(report);
+    return report;
+  }
+}
+
+function documentOf({ swap, encryption, recovery }: RotationPlan): string {
+  if (recovery) return 'recover-lost-key';
+  if (encryption) return 'rotate-encryption-key';
+  return swap ? 'swap-database-credential' : 'rotate-session-secret';
+}
+
+function stopped(how: string, report: RotationReport): Error {
+  return answer(FAILURE_TYPES.stopped, `${how}. To be done by a person: ${report.todo.join('; ')}`, [report]);
+}

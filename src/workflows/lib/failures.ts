@@ -1,0 +1,73 @@
+/** Between domain errors and Temporal's: what leaves a workflow is an ApplicationFailure with a safe message, or a cancellation. */
+import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, TemporalFailure } from '@temporalio/workflow';
+import type { Effect } from '../../domain/errors.js';
+import { KeyturnError } from '../../domain/errors.js';
+
+/** Details that the activity wrapper puts on every ApplicationFailure. */
+export interface FailureDetails {
+  readonly effect: Effect;
+  readonly hint: string | null;
+  /** Missing in histories of workers that did not know it yet. */
+  readonly diagnosis?: string | null;
+}
+
+/** A gate was rejected, or expired: the run is undone, which is not a failure. */
+export class Rejected extends Error {
+  override readonly name = 'Rejected';
+}
+
+/** Errors that end a run. Anything else is a defect of the workflow code: it must fail the task, and wait for a repaired worker. */
+export function endsRun(error: unknown): error is TemporalFailure | Rejected {
+  return error instanceof TemporalFailure || error instanceof Rejected;
+}
+
+/** The innermost message: Temporal wraps it as `Activity task failed`. */
+export function reasonOf(error: unknown): string {
+  const inner = innermost(error);
+  return inner instanceof Error ? inner.message : String(inner);
+}
+
+export function hintOf(error: unknown): string | null {
+  return detailsOf(error)?.hint ?? null;
+}
+
+/** For the step's record: why in one line, and what the failing thing last said. */
+export function whatFailed(error: unknown): { error: string; diagnosis?: string } {
+  const diagnosis = detailsOf(error)?.diagnosis;
+  return { error: reasonOf(error), ...(diagnosis ? { diagnosis } : {}) };
+}
+
+/** The KeyturnError's code; null for what is none, such as a timeout. */
+export function codeOf(error: unknown): string | null {
+  const inner = innermost(error);
+  return inner instanceof ApplicationFailure ? (inner.type ?? null) : null;
+}
+
+/** Unknown unless the failure says otherwise: a timeout or a lost worker leaves the question open. */
+export function effectOf(error: unknown): Effect {
+  return detailsOf(error)?.effect ?? 'unknown';
+}
+
+/** An answer to people, for good. Without a stack: it is no crash, and the UI shows one under every message that has it. */
+export function answer(type: string, message: string, details: unknown[] = []): ApplicationFailure {
+  const failure = ApplicationFailure.create({ type, message, nonRetryable: true, details });
+  failure.stack = '';
+  return failure;
+}
+
+export function asApplicationFailure(error: unknown): unknown {
+  if (!(error instanceof KeyturnError)) return error;
+  const details: FailureDetails = { effect: error.effect, hint: error.hint ?? null };
+  return answer(error.code, error.message, [details]);
+}
+
+function innermost(error: unknown): unknown {
+  return (error instanceof ActivityFailure || error instanceof ChildWorkflowFailure) && error.cause
+    ? innermost(error.cause)
+    : error;
+}
+
+function detailsOf(error: unknown): FailureDetails | undefined {
+  const inner = innermost(error);
+  return inner instanceof ApplicationFailure ? (inner.details?.[0] as FailureDetails | undefined) : undefined;
+}

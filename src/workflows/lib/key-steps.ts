@@ -1,0 +1,75 @@
+/** Steps that both ways of rotating an encryption key share. */
+import type { EncryptionHold } from '../../activities/encryption-activities.js';
+import type { Evidence } from '../../domain/evidence.js';
+import type { PlannedEncryption } from '../../domain/plan.js';
+import { formatRef } from '../../domain/refs.js';
+import type { Arrangement } from '../../domain/slot.js';
+import { effects, longEffects, persistentEffects } from './activities.js';
+import { holdOf } from './rollout.js';
+import type { Run } from './run.js';
+
+export interface BegunKey {
+  readonly hold: EncryptionHold;
+  /** Where an earlier run was terminated, whose key this one goes on with; null: it begins anew. */
+  readonly left: Arrangement | null;
+}
+
+/**
+ * Readiness, and the new key in the store.
+ *
+ * A terminated run may have left rows under a key that stands nowhere but in the store. So this run takes over that run's hold
+ * instead of tidying it away; every step asks first what is already so.
+ */
+export async function beginKey(run: Run, encryption: PlannedEncryption): Promise<BegunKey> {
+  const { plan, board } = run;
+  const { ref, taskQueue, generator, minimumLength } = plan;
+  const ready = await run.step('prepare', () =>
+    effects('Check that everything is ready', taskQueue).checkReadiness(plan),
+  );
+  run.nothingStandsInTheWay();
+  const left = ready.leftBehind;
+  const hold: EncryptionHold = { ...holdOf(plan), encryption, ...(left ? { rotation: left.rotation } : {}) };
+  if (left) {
+    board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
+    await run.step('settle', () =>
+      Promise.resolve({ summary: `run ${left.rotation} had come to "${left.arrangement}": its key is used on` }),
+    );
+  }
+  await run.step(
+    'stage',
+    () => effects('Stage a new key', taskQueue).stageKey({ ...hold, ref, generator, minimumLength }),
+    { undo: () => persistentEffects('Undo: discard the staged key', taskQueue).discardSecret(hold) },
+  );
+  if (encryption.backups.length > 0) await run.step('back-up', () => backUpKey(run, encryption));
+  if (plan.approval.gates.includes('promote'))
+    await run.gate(
+      'approve-promote',
+      'promote',
+      `Use the new key of ${formatRef(ref)} (${plan.method}, ${plan.reason})?`,
+    );
+  return { hold, left: left?.arrangement ?? null };
+}
+
+/** Archives of the staged key stay when the run is undone: what is in them is used by nobody. */
+export async function backUpKey({ plan }: Run, { backups }: PlannedEncryption): Promise<Evidence> {
+  const { ref, operator, requestId, taskQueue } = plan;
+  const at = new Date(Date.now()).toISOString();
+  const said: string[] = [];
+  for (const backup of backups) {
+    const { system, environment } = ref;
+    const request = { system, environment, backup, operator, requestId, at };
+    const archive = await effects(`Plan the backup ${backup}`, taskQueue).resolveBackup(request);
+    await effects(`Back up to ${backup}`, archive.taskQueue).makeArchive(archive);
+    const proven = await effects(`Prove the restore of ${backup}`, archive.taskQueue).proveArchive(archive);
+    said.push(proven.summary);
+  }
+  return { summary: said.join('; ') };
+}
+
+/** Nothing is destroyed before every row has been read under the new key alone. */
+export async function endWithOldKey(run: Run, hold: EncryptionHold): Promise<void> {
+  const { taskQueue } = run.plan;
+  run.board.setPhase('proving');
+  await run.step('prove', () => longEffects('Prove that no row needs the old key', taskQueue).proveOldKeyUnused(hold));
+  await run.step('forget', () => persistentEffects('Destroy the old key', taskQueue).forgetPrevious(hold));
+}

@@ -1,0 +1,184 @@
+/**
+ * One run of a runbook: carries its steps out in order, keeps the checklist that people see, remembers how to undo, and ends
+ * completed, rejected, rolled back, cancelled, or stopped with a list of what a person must do. Never silently half done.
+ */
+import { CancellationScope, sleep, workflowInfo } from '@temporalio/workflow';
+import type { Evidence } from '../../domain/evidence.js';
+import { whoMayDecide } from '../../domain/gate.js';
+import type { RotationPlan } from '../../domain/plan.js';
+import { formatRef } from '../../domain/refs.js';
+import type { RotationReport } from '../../domain/report.js';
+import { effects } from './activities.js';
+import type { Board } from './board.js';
+import { Course } from './course.js';
+import { Ending } from './ending.js';
+import { endsRun, whatFailed } from './failures.js';
+import type { Gatekeeper } from './gatekeeper.js';
+
+interface StepOptions {
+  /** Registered before the step begins, since a failed effect may have happened all the same. Must be idempotent. */
+  readonly undo?: () => Promise<Evidence>;
+  /** What stays changed when the run is undone, for people: `the sessions that were ended stay ended`. */
+  readonly lasting?: string;
+}
+
+export interface DecisionOptions {
+  /** True takes the question back: what it asked about is gone. */
+  readonly moot?: () => boolean;
+  /** A question that no policy foresaw is not answered by a deadline. */
+  readonly denyOnExpiry?: boolean;
+}
+
+export class Run {
+  /** Until when the maintenance window is open, milliseconds of workflow time, as window.ts found it last. */
+  windowOpenUntil = 0;
+  private readonly course: Course;
+
+  constructor(
+    readonly plan: RotationPlan,
+    private readonly gates: Gatekeeper,
+    readonly board: Board,
+  ) {
+    this.course = new Course(plan, gates, board);
+  }
+
+  /** Carries out one step. Its evidence, or why it failed, goes on the checklist. */
+  async step<T extends Evidence>(key: string, body: () => Promise<T>, options: StepOptions = {}): Promise<T> {
+    if (options.undo) this.course.undos.push({ step: key, undo: options.undo });
+    if (options.lasting) this.course.lasting.push(options.lasting);
+    this.board.begin(key);
+    try {
+      const evidence = await body();
+      this.board.end(key, { state: 'done', evidence });
+      return evidence;
+    } catch (error) {
+      if (endsRun(error)) this.board.end(key, { state: 'failed', ...whatFailed(error) });
+      throw error;
+    }
+  }
+
+  /** For people, however the run ends. */
+  leaves(todo: string): void {
+    this.course.todo.push(todo);
+  }
+
+  /** What an earlier run did and this one would undo: known before the step that does it again. */
+  undoes(key: string, undo: () => Promise<Evidence>): void {
+    this.course.undos.push({ step: key, undo });
+  }
+
+  /** From here on the attempt goes into the ledger, however it ends. */
+  nothingStandsInTheWay(): void {
+    this.course.recordable = true;
+  }
+
+  /** How the versions of an earlier run stand from now on, in whatever this run ends. @param changed this run did something to them. */
+  settled(line: string, changed: boolean): void {
+    this.course.earlier = { line, changed };
+  }
+
+  /**
+   * A change that nothing undoes, before the point of no return: a run that ends before `body` is through is `stopped`.
+   * @param todo what a person must do then.
+   */
+  async unlessHalfDone<T>(todo: string, body: () => Promise<T>): Promise<T> {
+    this.course.halfDone = todo;
+    const result = await body();
+    this.course.halfDone = null;
+    return result;
+  }
+
+  /** Waits for people, as a step of its own. @throws Rejected. */
+  async gate(key: string, name: string, question: string, options: DecisionOptions = {}): Promise<void> {
+    await this.step(key, async () => ({ summary: (await this.decision(key, name, question, options)) ?? '' }));
+  }
+
+  /**
+   * Waits for people within a step.
+   * @returns who decided; null when the question was taken back. @throws Rejected.
+   */
+  async decision(
+    key: string,
+    name: string,
+    question: string,
+    { moot, denyOnExpiry = false }: DecisionOptions = {},
+  ): Promise<string | null> {
+    const { plan } = this;
+    const ref = formatRef(plan.ref);
+    this.board.waitsForApproval(key);
+    const summary = await this.gates.pass({
+      name,
+      question,
+      plan: planInThisRun(plan),
+      requester: plan.operator,
+      policy: denyOnExpiry ? { ...plan.approval, onExpiry: 'deny' } : plan.approval,
+      remind: (gate, sent) =>
+        effects(`Reminder ${sent} for ${name}`).remindApprovers({
+          ref,
+          gate: name,
+          who: whoMayDecide(gate),
+          expiresAt: gate.expiresAt,
+          sent,
+        }),
+      ...(moot ? { moot } : {}),
+    });
+    this.board.setPhase('changing');
+    if (summary !== null) this.gates.note(`${name}: ${summary}`);
+    return summary;
+  }
+
+  /** A durable wait: a Temporal timer, so it survives worker deploys and restarts of the server. */
+  async wait(key: string, what: string, milliseconds: number): Promise<void> {
+    const until = new Date(Date.now() + milliseconds).toISOString();
+    await this.step(key, async () => {
+      await this.pause(what, milliseconds);
+      return { summary: milliseconds > 0 ? `waited until ${until}` : 'nothing to wait for' };
+    });
+  }
+
+  /** The same within a step. */
+  async pause(what: string, milliseconds: number): Promise<void> {
+    if (milliseconds <= 0) return;
+    const until = new Date(Date.now() + milliseconds).toISOString();
+    this.board.waitsUntil(what, until);
+    await sleep(milliseconds, { summary: `${what} (until ${until})`.slice(0, 190) });
+    this.board.waitsUntil(null);
+  }
+
+  /**
+   * What follows only goes forward: a cancellation no longer stops it, and a failure ends with a list for a person.
+   *
+   * Unless the run was cancelled by now: a step that was under way when somebody cancelled may have been done all the same, and said
+   * so. Nothing would look at the cancellation any more. @throws CancelledFailure before anything of `body` is begun.
+   */
+  async pointOfNoReturn(body: () => Promise<void>): Promise<void> {
+    const scope = CancellationScope.current();
+    if (scope.consideredCancelled) await scope.cancelRequested;
+    this.course.pastNoReturn = true;
+    await CancellationScope.nonCancellable(body);
+  }
+
+  /**
+   * @returns the report of a completed or rejected run.
+   * @throws ApplicationFailure `rolled-back` or `stopped` with the report in its details; CancelledFailure once all is undone.
+   * A run that cannot be recorded ends `stopped`, however it would have ended.
+   */
+  async carryOut(body: () => Promise<void>): Promise<RotationReport> {
+    const ending = new Ending(this.course);
+    try {
+      await body();
+    } catch (error) {
+      if (!endsRun(error)) throw error;
+      return await CancellationScope.nonCancellable(() => ending.early(error));
+    }
+    return await CancellationScope.nonCancellable(() => ending.completed());
+  }
+}
+
+/**
+ * What a decision can be bound to: the plan, in this run. A reset gives the run a new id and so asks for fresh decisions.
+ * The end of the id, since Temporal's ids begin with the time (UUID version 7): runs of one minute begin alike.
+ */
+export function planInThisRun(plan: RotationPlan): string {
+  return `${plan.digest}@${workflowInfo().runId.slice(-12)}`;
+}

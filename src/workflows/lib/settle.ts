@@ -1,0 +1,206 @@
+/**
+ * What a terminated run left behind. Temporal's lock says that it no longer runs, so its versions may be settled, but by the
+ * rules of a run's own steps: people decide where the plan asks them, services are disturbed in the maintenance window, and an
+ * old value is destroyed only after it was proven dead. A value that is merely staged goes without asking, since nothing uses it.
+ */
+import { CancellationScope } from '@temporalio/workflow';
+import { formatMilliseconds } from '../../domain/durations.js';
+import type { Evidence } from '../../domain/evidence.js';
+import { formatRef } from '../../domain/refs.js';
+import type { Outcome } from '../../domain/report.js';
+import { overlapMilliseconds } from '../../domain/session-runbook.js';
+import type { Arrangement } from '../../domain/slot.js';
+import type { LeftBehind } from '../../activities/rotation-activities.js';
+import { effects, longEffects, persistentEffects } from './activities.js';
+import { deployAll } from './rollout.js';
+import type { Run } from './run.js';
+import { holdWindow } from './window.js';
+
+/** Order of the steps on the checklist; a settlement takes those it needs. */
+const STEPS = {
+  'approve-settle': 'Approval: settle what an earlier run left behind',
+  'settle-deploy': 'Earlier run: every service signs with its value',
+  'settle-wait': 'Earlier run: wait out its overlap',
+  settle: 'Settle what an earlier run left behind',
+  'settle-verify': 'Earlier run: verify the flows',
+  'settle-prove': 'Earlier run: prove that its old value is refused',
+  'settle-forget': 'Earlier run: destroy its old value',
+  'settle-record': 'Earlier run: record it in the ledger',
+} as const;
+type Key = keyof typeof STEPS;
+const KEYS = Object.keys(STEPS) as Key[];
+
+export async function settleLeftovers(run: Run, left: LeftBehind): Promise<void> {
+  const { arrangement, rotation } = left;
+  switch (arrangement) {
+    case 'old only':
+      show(run, ['settle']);
+      await run.step('settle', () => discard(run, left));
+      run.settled(`what run ${rotation} had staged is discarded`, true);
+      return;
+    case 'old, accept new':
+      await takeBack(run, left);
+      return;
+    case 'new, accept old':
+    case 'new only':
+      await carryThrough(run, left);
+  }
+}
+
+/** Every service verifies with the value, none signs with it. */
+async function takeBack(run: Run, left: LeftBehind): Promise<void> {
+  const { rotation } = left;
+  show(run, [...gateOf(run), 'settle', 'settle-record']);
+  await askFirst(run, left, `take its value back (${deployed(run)}) and destroy it`);
+  await holdWindow(run, 'settle');
+  const since = Date.now();
+  await run.unlessHalfDone(mixed(run, left, 'old only'), () =>
+    run.step('settle', async () => {
+      await arrange(run, left, 'old only');
+      const { summary } = await deployAll(run.plan, effects);
+      await discard(run, left);
+      return { summary: `run ${rotation} had a value accepted but not used for signing: taken back; ${summary}` };
+    }),
+  );
+  run.settled(`the value that run ${rotation} had accepted beside the old one is taken back`, true);
+  await CancellationScope.nonCancellable(() => record(run, left, 'rolled back', since));
+}
+
+/** Services sign with the value already: there may be sessions and tokens of it, so it becomes the one in use. */
+async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
+  const { plan } = run;
+  const { overlap, verify, proof, taskQueue } = plan;
+  const { rotation } = left;
+  const waits = left.arrangement === 'new, accept old' && overlap !== null;
+  show(run, [
+    ...gateOf(run),
+    ...(waits ? (['settle-deploy', 'settle-wait'] as const) : []),
+    'settle',
+    ...(verify.length > 0 ? (['settle-verify'] as const) : []),
+    ...(proof ? (['settle-prove'] as const) : []),
+    'settle-forget',
+    'settle-record',
+  ]);
+  const steps = [
+    deployed(run),
+    ...(waits ? [`wait out ${formatMilliseconds(overlapMilliseconds(overlap))}`] : []),
+    ...(proof ? ['prove its old value refused'] : []),
+    'destroy its old value for good',
+  ];
+  await askFirst(run, left, `carry its value through: ${steps.join(', ')}`);
+  const since = Date.now();
+  if (waits) {
+    await holdWindow(run, 'settle-deploy');
+    await run.unlessHalfDone(mixed(run, left, left.arrangement), () =>
+      run.step('settle-deploy', () => deployAll(plan, effects)),
+    );
+    run.settled(`every service signs with the value of run ${rotation} now, its old value is still accepted`, true);
+    // Nobody knows since when every instance signs with its new value, so its whole overlap is waited for again.
+    const what = "Until tokens of the earlier run's old value have expired";
+    await run.wait('settle-wait', what, overlapMilliseconds(overlap));
+  }
+  await holdWindow(run, 'settle');
+  await run.unlessHalfDone(mixed(run, left, 'new only'), () =>
+    run.step('settle', async () => {
+      await arrange(run, left, 'new only');
+      const { summary } = await deployAll(plan, effects);
+      return { summary: `run ${rotation} had come to "${left.arrangement}": carried through; ${summary}` };
+    }),
+  );
+  run.settled(`every service uses the value of run ${rotation} now; its old value is kept and not proven dead`, true);
+  const kept = `the value of run ${rotation} is in use and its old one still kept; mend what failed and start a rotation, which settles it again`;
+  await run.unlessHalfDone(kept, async () => {
+    if (verify.length > 0)
+      await run.step('settle-verify', () => effects('Verify the flows', taskQueue).runChecks(verify));
+    if (proof)
+      await run.step('settle-prove', () =>
+        longEffects("Prove that the earlier run's old value is refused", taskQueue).proveOldRefused({
+          ...holdOn(run, left),
+          proof,
+        }),
+      );
+    // From here on together: a value that is gone must be on record.
+    await CancellationScope.nonCancellable(async () => {
+      await run.step('settle-forget', () =>
+        persistentEffects("Destroy the earlier run's old value", taskQueue).forgetPrevious(holdOn(run, left)),
+      );
+      const end = proof ? 'proven dead and destroyed' : 'destroyed (no proof is declared)';
+      run.settled(`run ${rotation} is settled: its value is in use, its old value ${end}`, true);
+      await record(run, left, 'completed', since);
+    });
+  });
+}
+
+/** The policy's word: where a run's own steps need people, so does finishing another one's. */
+async function askFirst(run: Run, { arrangement, rotation }: LeftBehind, what: string): Promise<void> {
+  run.settled(`what run ${rotation} left is not settled: the store still shows "${arrangement}"`, false);
+  if (gateOf(run).length === 0) return;
+  const name = formatRef(run.plan.ref);
+  const question = `Run ${rotation} was ended when ${name} had come to "${arrangement}". Settle it first: ${what}?`;
+  await run.gate('approve-settle', 'settle', question);
+}
+
+/** A row of its own for the run that could not write it. */
+async function record(run: Run, { rotation }: LeftBehind, outcome: Outcome, since: number): Promise<void> {
+  const { plan, board } = run;
+  const ended = outcome === 'completed' ? 'carried through' : 'taken back';
+  await run.unlessHalfDone(`enter run ${rotation} in the ledger as ${outcome}`, () =>
+    run.step('settle-record', async () => {
+      const { sequence } = await persistentEffects(`Record the earlier run: ${outcome}`).recordRotation({
+        ref: formatRef(plan.ref),
+        outcome,
+        method: plan.method,
+        operator: plan.operator,
+        requestId: rotation,
+        orElse: `${rotation}, settled by ${plan.requestId}`,
+        startedAt: new Date(since).toISOString(),
+        finishedAt: new Date(Date.now()).toISOString(),
+        steps: board.stepsOf(KEYS).filter(({ state }) => state === 'done'),
+        refusals: [],
+        ledgerSequence: null,
+        nextDueAt: null,
+        todo: [],
+        kind: plan.kind,
+        reason: plan.reason,
+        cadence: plan.cadence,
+        notes: `ended half-way, ${ended} by run ${plan.requestId}; operator, reason and times are those of that run`,
+      });
+      return { summary: `ledger row ${sequence}, ${outcome}` };
+    }),
+  );
+}
+
+async function arrange(run: Run, left: LeftBehind, arrangement: Arrangement): Promise<void> {
+  await effects(`Store: ${arrangement}`, run.plan.taskQueue).arrangeSecret({ ...holdOn(run, left), arrangement });
+}
+
+async function discard(run: Run, left: LeftBehind): Promise<Evidence> {
+  await effects('Discard what the earlier run staged', run.plan.taskQueue).discardSecret(holdOn(run, left));
+  return { summary: `run ${left.rotation} had staged a value that nothing used: discarded` };
+}
+
+function holdOn({ plan }: Run, { rotation }: LeftBehind): { slot: typeof plan.slot; rotation: string } {
+  return { slot: plan.slot, rotation };
+}
+
+function gateOf({ plan }: Run): Key[] {
+  return plan.approval.gates.length > 0 ? ['approve-settle'] : [];
+}
+
+/** What to do when the run ends between two deploys. */
+function mixed({ plan }: Run, { rotation }: LeftBehind, arrangement: Arrangement): string {
+  const services = plan.services.map(({ name }) => name).join(', ');
+  return `${services} may run different values (the store shows "${arrangement}" of run ${rotation}): look which of them were deployed, mend what failed and start a rotation, which settles the rest`;
+}
+
+function deployed({ plan }: Run): string {
+  return `deploy ${plan.services.map(({ name }) => name).join(', ')}`;
+}
+
+function show({ board }: Run, keys: readonly Key[]): void {
+  let after = 'prepare';
+  for (const key of keys) {
+    board.add(key, STEPS[key], after);
+    after = key;
+  }
+}

@@ -1,0 +1,83 @@
+/** Steps that both ways of swapping a database credential share. */
+import type { SwapHold } from '../../activities/swap-activities.js';
+import type { PlannedSwap } from '../../domain/plan.js';
+import { formatRef } from '../../domain/refs.js';
+import { effects, persistentEffects } from './activities.js';
+import type { Arrangement } from '../../domain/slot.js';
+import { holdOf, rollOut, type RollOutOptions } from './rollout.js';
+import type { Run } from './run.js';
+import type { Steering } from './steering.js';
+import type { Follower } from './follower.js';
+import { verifyAndWatch } from './verification.js';
+import { waitForWindow } from './window.js';
+
+/** Who else has a say in a run: people who steer its waits, and the runs of other environments. */
+export interface Company {
+  readonly steering: Steering;
+  readonly follower: Follower;
+}
+
+export interface Begun {
+  readonly hold: SwapHold;
+  /** This run goes on from where another one was terminated, after the services had been shown the new credential. */
+  readonly switched: boolean;
+  /** How far an earlier run's old role is gone, if this run goes on from where that one was terminated. */
+  readonly oldRole: 'usable' | 'shut out' | 'gone';
+}
+
+/**
+ * Readiness, the gate before an environment, and the new credential in the store.
+ *
+ * A terminated run may have left a staged credential, a new role, or services on it. This run goes on from there: it takes
+ * over that run's hold, and since every step first asks whether it is already done, it finds what exists and does the rest.
+ */
+export async function beginSwap(run: Run, swap: PlannedSwap): Promise<Begun> {
+  const { plan, board } = run;
+  const { ref, taskQueue, approval } = plan;
+  const ready = await run.step('prepare', () =>
+    effects('Check that everything is ready', taskQueue).checkReadiness(plan),
+  );
+  run.nothingStandsInTheWay();
+  const left = ready.leftBehind;
+  const hold: SwapHold = { ...holdOf(plan), swap, ...(left ? { rotation: left.rotation } : {}) };
+  if (left) {
+    board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
+    await run.step('settle', () =>
+      Promise.resolve({ summary: `run ${left.rotation} had come to "${left.arrangement}": its credential is used on` }),
+    );
+  }
+  if (approval.gates.includes('wave'))
+    await run.gate(
+      'approve-wave',
+      'wave',
+      `Begin to swap the credential of ${formatRef(ref)} (${plan.method}, ${plan.reason})?`,
+    );
+  await run.step(
+    'stage',
+    () =>
+      effects('Stage a new credential', taskQueue).stageCredential({
+        ...hold,
+        ref,
+        generator: plan.generator,
+        minimumLength: plan.minimumLength,
+      }),
+    { undo: () => persistentEffects('Undo: discard the staged credential', taskQueue).discardSecret(hold) },
+  );
+  return { hold, switched: left?.arrangement.startsWith('new') ?? false, oldRole: left?.oldRole ?? 'usable' };
+}
+
+/** How the services are switched to a new role, and back: the old one is seen to be let in before anything is put back. */
+export function switchToNewRole(run: Run, hold: SwapHold): RollOutOptions & { readonly from: Arrangement } {
+  const restore = () => persistentEffects('Undo: the old role is let in', run.plan.taskQueue).restoreOldRole(hold);
+  return { from: 'old only', hold, beforeUndo: restore };
+}
+
+/** The services use the new credential, and are seen to be well. */
+export async function switchOver(run: Run, options: RollOutOptions): Promise<void> {
+  const { plan } = run;
+  if (plan.approval.gates.includes('promote'))
+    await run.gate('approve-promote', 'promote', `Use the new credential of ${formatRef(plan.ref)}?`);
+  if (plan.window) await waitForWindow(run);
+  await rollOut(run, 'switch', 'new only', options);
+  await verifyAndWatch(run);
+}

@@ -1,0 +1,40 @@
+/**
+ * The maintenance window of the plan, waited for and held: what disturbs services begins while it is open. People may decide,
+ * and tokens expire, long after it has closed; then its next opening is waited for. An undo never waits.
+ */
+import { effects } from './activities.js';
+import type { Run } from './run.js';
+
+/** As the step `key` of the outline. */
+export async function waitForWindow(run: Run, key = 'window'): Promise<void> {
+  if (!run.plan.window) return;
+  await run.step(key, () => untilOpen(run));
+}
+
+/** Just before the step `before`: as a step of its own, if the window has closed meanwhile. */
+export async function holdWindow(run: Run, before: string): Promise<void> {
+  if (!run.plan.window || isOpen(run)) return;
+  const key = `window before ${before}`;
+  run.board.addBefore(key, `Wait for the maintenance window (${run.board.titleOf(before)})`, before);
+  await run.step(key, () => untilOpen(run));
+}
+
+async function untilOpen(run: Run): Promise<{ summary: string }> {
+  const { window, taskQueue } = run.plan;
+  if (!window) return { summary: 'there is none' };
+  let waited = false;
+  while (!isOpen(run)) {
+    const at = new Date(Date.now()).toISOString();
+    const found = await effects('Find the maintenance window', taskQueue).findWindow({ ...window, at });
+    waited ||= found.waitMilliseconds > 0;
+    await run.pause(`Until the maintenance window opens at ${found.opensAt}`, found.waitMilliseconds);
+    // Over already if no worker was there in time: then the next one.
+    run.windowOpenUntil = Date.parse(found.closesAt);
+  }
+  const until = new Date(run.windowOpenUntil).toISOString();
+  return { summary: waited ? `waited for; open until ${until}` : `open until ${until}` };
+}
+
+function isOpen(run: Run): boolean {
+  return Date.now() < run.windowOpenUntil;
+}

@@ -1,0 +1,119 @@
+/**
+ * `recoverLostKey`: an encryption key is lost. What the key in use still reads comes over to a fresh one, what no key reads goes into
+ * quarantine and is entered again by people. Source: document 004, "What Happens if CREDENTIAL_ENCRYPTION_KEY Is Lost".
+ * domain/recovery-runbook.ts is the outline of these steps.
+ *
+ * Until people begin to enter credentials again everything is undone on failure: the quarantine keeps the rows as they were.
+ */
+import type { RecoveryHold } from '../activities/recovery-activities.js';
+import { parseRecoverInput, type RecoverInput } from '../domain/messages.js';
+import { outlineRecovery } from '../domain/recovery-runbook.js';
+import type { PlannedEncryption, PlannedRecovery } from '../domain/plan.js';
+import { formatRef, rotationWorkflowId } from '../domain/refs.js';
+import type { RotationReport } from '../domain/report.js';
+import { workflowInfo } from '@temporalio/workflow';
+import { effects, longEffects, persistentEffects } from './lib/activities.js';
+import { Board } from './lib/board.js';
+import { answer, asApplicationFailure } from './lib/failures.js';
+import { Gatekeeper } from './lib/gatekeeper.js';
+import { backUpKey, endWithOldKey } from './lib/key-steps.js';
+import { awaitReentries } from './lib/reentries.js';
+import { holdOf, rollOut } from './lib/rollout.js';
+import { Run } from './lib/run.js';
+import { StandingServices } from './lib/standing-services.js';
+import { sweep, sweepUntilDone } from './lib/sweeps.js';
+import { wasReset } from './lib/under-its-lock.js';
+import { verifyAndWatch } from './lib/verification.js';
+
+export async function recoverLostKey(input: unknown): Promise<RotationReport> {
+  const gates = new Gatekeeper(wasReset);
+  gates.register();
+  const request = parse(input);
+  const { workflowId, originalExecutionRunId: requestId } = workflowInfo();
+  const lock = rotationWorkflowId(request);
+  if (workflowId !== lock) {
+    throw answer('bad-input', `a recovery holds the secret by its id: start it as ${lock}, or with keyturn recover`);
+  }
+  const plan = await effects('Read the inventory and pin the plan').resolveRecovery({ ...request, requestId });
+  const { encryption, recovery } = plan;
+  if (!encryption || !recovery) throw answer('no-runbook', `${formatRef(plan.ref)} is no encryption key`);
+  const board = new Board(plan, gates, outlineRecovery(plan, encryption, recovery));
+  gates.onChange(() => board.refresh());
+  const run = new Run(plan, gates, board);
+  return await run.carryOut(() => carryOut(run, encryption, recovery));
+}
+
+async function carryOut(run: Run, encryption: PlannedEncryption, recovery: PlannedRecovery): Promise<void> {
+  const { plan, board } = run;
+  const { ref, taskQueue, generator, minimumLength } = plan;
+  const found = await run.step('prepare', () =>
+    longEffects('Read every row under every key', taskQueue).checkRecovery(plan),
+  );
+  const left = found.leftBehind;
+  const hold: RecoveryHold = { ...holdOf(plan), encryption, recovery, ...(left ? { rotation: left.rotation } : {}) };
+  run.nothingStandsInTheWay();
+  if (left) {
+    board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
+    await run.step('settle', () =>
+      Promise.resolve({ summary: `run ${left.rotation} had come to "${left.arrangement}": its key is used on` }),
+    );
+  }
+  // Whatever the inventory says of gates: nobody loses rows without somebody else having looked.
+  await run.gate('approve-recover', 'recover', found.question, { denyOnExpiry: true });
+  await run.step(
+    'stage',
+    () => effects('Stage a new key', taskQueue).stageKey({ ...hold, ref, generator, minimumLength }),
+    { undo: () => persistentEffects('Undo: discard the staged key', taskQueue).discardSecret(hold) },
+  );
+  if (encryption.backups.length > 0) await run.step('back-up', () => backUpKey(run, encryption));
+
+  const services = new StandingServices({
+    ...plan,
+    services: plan.services.filter(({ name }) => found.stoppable.includes(name)),
+  });
+  const rowsBack = () =>
+    persistentEffects('Undo: rows out of quarantine, under the old key', taskQueue).undoRecovery(hold);
+  const none = Promise.resolve({
+    summary: 'none can be stopped: what they write meanwhile is found after their deploy',
+  });
+  await run.step('stop', () => (found.stoppable.length > 0 ? services.stop(effects) : none), {
+    undo: () => services.start(),
+  });
+  await run.step('recover', () => longEffects('Keep what reads, move what does not', taskQueue).recoverRows(hold), {
+    undo: rowsBack,
+  });
+  await rollOut(run, 'switch', 'new only', {
+    from: 'old only',
+    hold,
+    atAnyTime: true,
+    beforeUndo: async () => {
+      await services.stop(persistentEffects);
+      await rowsBack();
+    },
+    beforeDeploy: async (to) => {
+      services.run();
+      // Who was not stopped has written under the old key: most of that is found before its health depends on it.
+      if (to === 'new' && found.stoppable.length < plan.services.length) await sweep(hold, 'to the new key', taskQueue);
+    },
+  });
+  await run.step('sweep-again', () =>
+    sweepUntilDone(run, 'sweep-again', hold, { direction: 'to the new key', unreadable: 'tell', writers: 'refuse' }),
+  );
+  await verifyAndWatch(run);
+  await run.pointOfNoReturn(async () => {
+    await awaitReentries(run, hold);
+    if (recovery.enable.length > 0)
+      await run.step('enable', () =>
+        persistentEffects('Switch features on again', taskQueue).runChecks(recovery.enable),
+      );
+    await endWithOldKey(run, hold);
+  });
+}
+
+function parse(input: unknown): RecoverInput {
+  try {
+    return parseRecoverInput(input);
+  } catch (error) {
+    throw asApplicationFailure(error);
+  }
+}

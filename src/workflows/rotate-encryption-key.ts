@@ -1,0 +1,74 @@
+/**
+ * `rotateEncryptionKey`: every row from the old encryption key to a new one, and the old key destroyed once no row needs it.
+ * Sources: documents 004 (maintenance window, one transaction, store, restart, health), 000 (every provider tested after it),
+ * 001 (old data stays readable; online: reencrypt-online.ts). domain/encryption-runbook.ts is the outline of these steps.
+ */
+import { outlineEncryption } from '../domain/encryption-runbook.js';
+import type { PlannedEncryption, RotationPlan } from '../domain/plan.js';
+import { formatRef } from '../domain/refs.js';
+import type { RotationReport } from '../domain/report.js';
+import type { RolloutReport } from '../domain/status.js';
+import { effects, longEffects, persistentEffects } from './lib/activities.js';
+import { Board } from './lib/board.js';
+import { answer } from './lib/failures.js';
+import type { Gatekeeper } from './lib/gatekeeper.js';
+import { beginKey, endWithOldKey } from './lib/key-steps.js';
+import { oneAfterTheOther } from './lib/one-after-the-other.js';
+import { rollOut } from './lib/rollout.js';
+import { Run } from './lib/run.js';
+import { StandingServices } from './lib/standing-services.js';
+import { underItsLock } from './lib/under-its-lock.js';
+import { verifyAndWatch } from './lib/verification.js';
+import { holdWindow, waitForWindow } from './lib/window.js';
+import { reencryptOnline } from './reencrypt-online.js';
+
+export async function rotateEncryptionKey(input: unknown): Promise<RotationReport | RolloutReport> {
+  return await underItsLock(input, carryOut, oneAfterTheOther);
+}
+
+async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<RotationReport> {
+  const { encryption } = plan;
+  if (!encryption)
+    throw answer('no-runbook', `${formatRef(plan.ref)} is no encryption key: start the runbook of kind ${plan.kind}`);
+  const board = new Board(plan, gates, outlineEncryption(plan, encryption));
+  gates.onChange(() => board.refresh());
+  const run = new Run(plan, gates, board);
+  const body = encryption.mode === 'atomic' ? inOneTransaction : reencryptOnline;
+  return await run.carryOut(() => body(run, encryption));
+}
+
+async function inOneTransaction(run: Run, encryption: PlannedEncryption): Promise<void> {
+  const { plan } = run;
+  const { taskQueue, approval } = plan;
+  const { hold } = await beginKey(run, encryption);
+  const services = new StandingServices(plan);
+  const toNew = { ...hold, direction: 'to the new key' } as const;
+  const backToOld = { ...hold, direction: 'back to the old key' } as const;
+  const rowsBack = () => persistentEffects('Undo: rows back to the old key', taskQueue).reencryptAtomically(backToOld);
+
+  if (plan.window) await waitForWindow(run);
+  await holdWindow(run, 'stop');
+  await run.step('stop', () => services.stop(effects), { undo: () => services.start() });
+  // In the transaction every row is read again under the new key alone. No row is under a key that no store holds: it is staged.
+  await run.step('reencrypt', () => longEffects('Re-encrypt every row', taskQueue).reencryptAtomically(toNew), {
+    undo: rowsBack,
+  });
+  // Not held for the window: the services stand still.
+  await rollOut(run, 'switch', 'new only', {
+    from: 'old only',
+    hold,
+    atAnyTime: true,
+    beforeUndo: async () => {
+      await services.stop(persistentEffects);
+      await rowsBack();
+    },
+    beforeDeploy: () => {
+      services.run();
+      return Promise.resolve();
+    },
+  });
+  await verifyAndWatch(run);
+  if (approval.gates.includes('retire'))
+    await run.gate('approve-retire', 'retire', `Destroy the old key of ${formatRef(plan.ref)}, for good?`);
+  await run.pointOfNoReturn(() => endWithOldKey(run, hold));
+}

@@ -1,0 +1,97 @@
+/**
+ * `rotateSessionSecret`: session, signing and token secrets.
+ * Sources: documents 000 (replace, restart, end all sessions), 001 (both secrets for a while, monitor, clean up after 24 h),
+ * 002 (all tokens invalid; log-in, refresh and impersonation verified). domain/session-runbook.ts is the outline of these steps.
+ */
+import type { RotationPlan } from '../domain/plan.js';
+import { formatRef } from '../domain/refs.js';
+import type { RolloutReport } from '../domain/status.js';
+import type { RotationReport } from '../domain/report.js';
+import { outlineSessionRotation, overlapMilliseconds } from '../domain/session-runbook.js';
+import { effects, longEffects, persistentEffects } from './lib/activities.js';
+import { Board } from './lib/board.js';
+import type { Gatekeeper } from './lib/gatekeeper.js';
+import { answer } from './lib/failures.js';
+import { oneAfterTheOther } from './lib/one-after-the-other.js';
+import { holdOf, rollOut } from './lib/rollout.js';
+import { Run } from './lib/run.js';
+import { settleLeftovers } from './lib/settle.js';
+import { underItsLock } from './lib/under-its-lock.js';
+import { verifyAndWatch } from './lib/verification.js';
+import { waitForWindow } from './lib/window.js';
+
+export async function rotateSessionSecret(input: unknown): Promise<RotationReport | RolloutReport> {
+  return await underItsLock(input, carryOut, oneAfterTheOther);
+}
+
+async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<RotationReport> {
+  // A random value in place of a database URL, or of a key that rows are under, would be the end of both.
+  if (plan.swap || plan.encryption)
+    throw answer('no-runbook', `${formatRef(plan.ref)} is of kind ${plan.kind}: start that kind's own runbook`);
+  const board = new Board(plan, gates, outlineSessionRotation(plan));
+  gates.onChange(() => board.refresh());
+  const run = new Run(plan, gates, board);
+  const { ref, taskQueue, overlap, approval } = plan;
+  const hold = holdOf(plan);
+  const name = formatRef(ref);
+
+  return await run.carryOut(async () => {
+    const ready = await run.step('prepare', () =>
+      effects('Check that everything is ready', taskQueue).checkReadiness(plan),
+    );
+    run.nothingStandsInTheWay();
+    if (ready.leftBehind) await settleLeftovers(run, ready.leftBehind);
+    await run.step(
+      'stage',
+      () =>
+        effects('Stage a new value', taskQueue).stageSecret({
+          ...hold,
+          ref,
+          generator: plan.generator,
+          minimumLength: plan.minimumLength,
+        }),
+      {
+        undo: () => persistentEffects('Undo: discard the staged value', taskQueue).discardSecret(hold),
+      },
+    );
+    if (approval.gates.includes('promote'))
+      await run.gate('approve-promote', 'promote', `Use the new value of ${name} (${plan.method}, ${plan.reason})?`);
+    if (plan.window) await waitForWindow(run);
+
+    if (overlap) {
+      await rollOut(run, 'accept', 'old, accept new', { from: 'old only' });
+      await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new' });
+    } else {
+      await rollOut(run, 'switch', 'new only', { from: 'old only' });
+    }
+    const allSignWithNew = Date.now();
+
+    const { revocation, proof } = plan;
+    if (revocation)
+      await run.step('revoke', () => effects('End all sessions', taskQueue).revokeSessions(revocation), {
+        lasting: 'the sessions that were ended stay ended',
+      });
+    await verifyAndWatch(run);
+    if (overlap)
+      await run.wait(
+        'expire',
+        'Until everything signed with the old value has expired',
+        allSignWithNew + overlapMilliseconds(overlap) - Date.now(),
+      );
+    if (approval.gates.includes('retire'))
+      await run.gate('approve-retire', 'retire', `Stop accepting the old value of ${name}, for good?`);
+
+    if (overlap && plan.window) await waitForWindow(run, 'window-retire');
+
+    await run.pointOfNoReturn(async () => {
+      if (overlap) await rollOut(run, 'retire', 'new only');
+      board.setPhase('proving');
+      // Before the old value is destroyed: the proof needs it, and a failed proof leaves it for a person to look at.
+      if (proof)
+        await run.step('prove', () =>
+          longEffects('Prove that the old value is refused', taskQueue).proveOldRefused({ ...hold, proof }),
+        );
+      await run.step('forget', () => persistentEffects('Destroy the old value', taskQueue).forgetPrevious(hold));
+    });
+  });
+}

@@ -1,0 +1,141 @@
+/** Every step of a recovery, crashed, failed, cancelled and terminated, on real rows: what could be read can be read afterwards. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { ApplicationFailure } from '@temporalio/common';
+import type { WorkflowHandle } from '@temporalio/client';
+import { RECOVER_WORKFLOW_TYPE } from '../../../src/domain/messages.js';
+import { endOf } from '../support/end-of.js';
+import { answerLost, cancelledAfter, cancelledBefore, crashedBefore, type Fault } from '../support/faults.js';
+import { inParallel } from '../support/in-parallel.js';
+import { attend, loseHalf, quarantineOf } from './support/losses.js';
+import { pictureOf, type Picture } from './support/picture.js';
+import { ledgerOf } from './support/runs.js';
+import { Stage } from './support/stage.js';
+import type { Given, System } from './support/system.js';
+
+let stage: Stage;
+let undisturbed: Ended;
+beforeAll(async () => {
+  stage = await Stage.open(RECOVER_WORKFLOW_TYPE);
+  undisturbed = await recovered();
+});
+afterAll(() => stage.close());
+
+const GIVEN: Given = { mode: 'atomic', recovery: { enable: ['enable'], watchEvery: '1s' } };
+/** Once credentials are entered again, nothing is undone. */
+const FORWARD = 'findReentries 1';
+
+interface Ended {
+  readonly outcome: string;
+  readonly before: Picture;
+  readonly after: Picture;
+  readonly quarantined: number;
+  readonly ledger: readonly string[];
+  readonly calls: readonly string[];
+}
+
+async function recovered(prepare: (system: System, handle: WorkflowHandle) => void = () => undefined): Promise<Ended> {
+  const system = await stage.system(GIVEN);
+  try {
+    await loseHalf(system);
+    const before = await pictureOf(system);
+    const handle = stage.runIn(system, 'production');
+    prepare(system, handle);
+    await stage.start(system);
+    const leave = attend(handle);
+    const outcome = await endOf(handle);
+    await leave();
+    return {
+      outcome,
+      before,
+      after: await pictureOf(system),
+      quarantined: (await quarantineOf(system)).length,
+      ledger: await ledgerOf(stage, system),
+      // How often it is looked, and when, depends on the machine.
+      calls: system.calls.filter((call) => !call.startsWith('awaitReentries')),
+    };
+  } finally {
+    await stage.remove(system);
+  }
+}
+
+const failedAfter: Fault = async (_, body) => {
+  await body();
+  throw ApplicationFailure.nonRetryable('failed for good, with its effect', 'test-failure');
+};
+
+it('undisturbed', () => {
+  expect(undisturbed).toMatchObject({ outcome: 'completed', quarantined: 20, after: { rows: 'all there' } });
+  expect(undisturbed.calls).toContain(FORWARD);
+});
+
+it.each([
+  ['before its effect', crashedBefore],
+  ['after its effect', answerLost],
+])('with each step crashed %s ends as if nothing had been', async (_, fault) => {
+  const wrong = await inParallel(undisturbed.calls, async (call) => {
+    const reached: string[] = [];
+    const run = await recovered(({ faults }) =>
+      faults.set(call, (attempt, body) => {
+        reached.push(call);
+        return fault(attempt, body);
+      }),
+    );
+    const same = JSON.stringify(run.after) === JSON.stringify(undisturbed.after);
+    return reached.length > 0 &&
+      run.outcome === 'completed' &&
+      same &&
+      run.quarantined === 20 &&
+      run.ledger.length === 1
+      ? []
+      : [`${call}: ${reached.length > 0 ? '' : 'not reached '}${run.outcome} ${JSON.stringify(run)}`];
+  });
+  expect(wrong.flat()).toEqual([]);
+});
+
+it.each(['failed', 'cancelled before', 'cancelled after'] as const)(
+  'with each step before the point of no return %s, all is as before',
+  async (how) => {
+    const { calls } = undisturbed;
+    const wrong = await inParallel(calls.slice(1, calls.indexOf(FORWARD)), async (call) => {
+      const run = await recovered(({ faults }, handle) => {
+        const cancel = () => handle.cancel();
+        const cancelled = how === 'cancelled before' ? cancelledBefore(cancel) : cancelledAfter(cancel);
+        faults.set(call, how === 'failed' ? failedAfter : cancelled);
+      });
+      const expected = how === 'failed' ? 'rolled-back' : 'cancelled';
+      const asBefore = JSON.stringify(run.after) === JSON.stringify(run.before) && run.quarantined === 0;
+      return run.outcome.startsWith(expected) && asBefore ? [] : [`${call}: ${run.outcome} ${JSON.stringify(run)}`];
+    });
+    expect(wrong.flat()).toEqual([]);
+  },
+);
+
+it('terminated after each step: the next run goes on with its key and its quarantine, and completes', async () => {
+  const { calls } = undisturbed;
+  const wrong = await inParallel(calls.slice(0, calls.indexOf('forgetPrevious 1')), async (call) => {
+    const system = await stage.system(GIVEN);
+    try {
+      await loseHalf(system);
+      const handle = stage.runIn(system, 'production');
+      system.faults.set(call, async (_, body) => {
+        await body().catch(() => undefined);
+        await handle.terminate();
+      });
+      await stage.start(system);
+      const leave = attend(handle);
+      const first = await endOf(handle);
+      system.faults.clear();
+      const outcome = await endOf(await stage.start(system));
+      await leave();
+      const picture = await pictureOf(system);
+      const same = JSON.stringify(picture) === JSON.stringify(undisturbed.after);
+      const moved = (await quarantineOf(system)).length;
+      return first.includes('terminated') && outcome === 'completed' && same && moved === 20
+        ? []
+        : [`${call}: ${first}, ${outcome} ${moved} ${JSON.stringify(picture)}`];
+    } finally {
+      await stage.remove(system);
+    }
+  });
+  expect(wrong.flat()).toEqual([]);
+});

@@ -1,0 +1,618 @@
+import { randomUUID } from 'node:crypto';
+import { WorkflowUpdateFailedError } from '@temporalio/client';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PlannedEncryption } from '../../src/domain/plan.js';
+import type { RotationReport } from '../../src/domain/report.js';
+import type { RolloutReport } from '../../src/domain/status.js';
+import { rotationWorkflowId } from '../../src/domain/refs.js';
+import { approvalSpec } from '../../src/domain/specs/policy.js';
+import { accompany, BEN, DAY_AND_SKEW_SECONDS, failureOf, tolerateEnd, worldOf } from './support/driving.js';
+import { openHarness, type Harness } from './support/harness.js';
+import { fullPlan, planOf } from './support/plan.js';
+import { failWith, loseFirstAnswer, untilCancelled, type ActivityName } from './support/world.js';
+
+let harness: Harness;
+beforeAll(async () => {
+  harness = await openHarness();
+});
+afterAll(() => harness.close());
+
+describe('an undisturbed rotation', () => {
+  it('replaces the value, deploys every service and records one row', async () => {
+    const world = worldOf(planOf);
+    await harness.withWorker(world, async () => {
+      const report = (await (await harness.start(world)).result()) as RotationReport;
+      expect(report).toMatchObject({ outcome: 'completed', todo: [], ledgerSequence: 1 });
+      expect(report.steps.map((step) => step.state)).toEqual(report.steps.map(() => 'done'));
+    });
+    expect(world.state).toMatchObject({
+      old: 'v2',
+      pending: null,
+      previous: null,
+      running: { web: 'new only', jobs: 'new only' },
+    });
+  });
+
+  it('with overlap deploys three times, waits out the token lifetime, and stays under 150 events', async () => {
+    const world = worldOf(fullPlan);
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      const report = await accompany(harness, handle);
+      expect(report.outcome).toBe('completed');
+      const waited = report.steps.find((step) => step.name.startsWith('Wait until'));
+      expect(waited?.seconds).toBeGreaterThanOrEqual(DAY_AND_SKEW_SECONDS - 60);
+      const { events } = await handle.fetchHistory();
+      expect(events?.length).toBeLessThan(150);
+    });
+    expect(world.calls.filter((call) => call.startsWith('arrange'))).toEqual([
+      'arrangeSecret old, accept new',
+      'arrangeSecret new, accept old',
+      'arrangeSecret new only',
+    ]);
+    expect(world.calls.filter((call) => call === 'deployService')).toHaveLength(6);
+  });
+});
+
+describe('a failure before the point of no return', () => {
+  const places: [ActivityName, number][] = [
+    ['stageSecret', 1],
+    ['arrangeSecret', 1],
+    ['deployService', 1],
+    ['deployService', 2],
+    ['arrangeSecret', 2],
+    ['deployService', 4],
+    ['revokeSessions', 1],
+    ['runChecks', 1],
+    ['watchMonitors', 1],
+  ];
+  it.each(places)('in %s (call %i) puts the old value back, redeploys, and says so', async (activity, call) => {
+    const world = worldOf(fullPlan, { approval: approvalSpec.parse({}) });
+    world.faults.push({ activity, call, when: 'after', act: failWith('unknown') });
+    await harness.withWorker(world, async () => {
+      const failure = await failureOf(accompany(harness, await harness.start(world)));
+      expect(failure.type).toBe('rolled-back');
+      expect(failure.message).toContain('the world said no; everything is as it was before');
+      const ended = world.state.sessions === 0;
+      expect(failure.message.includes('the sessions that were ended stay ended')).toBe(ended);
+    });
+    expect(world.state).toMatchObject({ old: 'v1', pending: null, previous: null, arrangement: 'old only' });
+    expect(world.state.running).toEqual({ web: 'old only', jobs: 'old only' });
+    expect(world.state.ledger).toMatchObject([{ outcome: 'rolled back' }]);
+  });
+
+  it('keeps what failed and what it last said on the undone step, in the failure and in the ledger’s notes', async () => {
+    const world = worldOf(planOf);
+    const said = 'web: exited (1)\nline 1\nline 2';
+    const act = failWith('applied', 'web is not healthy', said);
+    world.faults.push({ activity: 'deployService', call: 1, when: 'after', act });
+    await harness.withWorker(world, async () => {
+      const failure = await failureOf((await harness.start(world)).result());
+      expect(failure.message).toBe(
+        '"Switch to the new value" failed: web is not healthy; everything is as it was before',
+      );
+      const [report] = failure.details as [RotationReport];
+      expect(report.steps.find(({ name }) => name === 'Switch to the new value')).toMatchObject({
+        state: 'undone',
+        error: 'web is not healthy',
+        diagnosis: said,
+        evidence: { summary: 'the old value serves again; deployed; deployed' },
+      });
+      // Nothing is still to come in a run that has ended.
+      expect(report.steps.filter(({ state }) => state === 'to come')).toEqual([]);
+    });
+    expect(world.state.ledger[0]?.notes).toContain('Switch to the new value: web is not healthy');
+  });
+
+  it('refused by the readiness check changes and records nothing', async () => {
+    const world = worldOf(fullPlan);
+    world.faults.push({ activity: 'checkReadiness', when: 'before', act: failWith('none', 'web is down') });
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      const failure = await failureOf(handle.result());
+      expect(failure.message).toBe('"Check that everything is ready" failed: web is down; nothing was changed');
+      // The outcome stays what exit codes go by; people are told that nothing was begun.
+      expect(failure.details?.[0]).toMatchObject({ outcome: 'rolled back', notBegun: true });
+      expect((await harness.status(handle)).phase).toBe('not begun');
+    });
+    expect(world.calls).toEqual(['resolvePlan', 'checkReadiness']);
+    expect(world.state.ledger).toEqual([]);
+  });
+
+  it('does not deploy when the store refused before writing anything', async () => {
+    const world = worldOf(planOf);
+    world.faults.push({
+      activity: 'arrangeSecret',
+      call: 1,
+      when: 'before',
+      act: failWith('none', 'edited meanwhile'),
+    });
+    await harness.withWorker(world, async () => {
+      await failureOf((await harness.start(world)).result());
+    });
+    expect(world.calls).not.toContain('deployService');
+    expect(world.state).toMatchObject({ old: 'v1', pending: null });
+  });
+
+  it('puts the old value back when only the last attempt had changed nothing', async () => {
+    const world = worldOf(planOf);
+    world.faults.push({ activity: 'arrangeSecret', call: 1, when: 'after', act: loseFirstAnswer });
+    const full = failWith('none', 'no space left on the device');
+    const act = (attempt: number): void => {
+      if (attempt > 1) full();
+    };
+    world.faults.push({ activity: 'arrangeSecret', call: 1, when: 'before', act });
+    await harness.withWorker(world, async () => {
+      const failure = await failureOf((await harness.start(world)).result());
+      expect(failure.message).toContain('no space left on the device; everything is as it was before');
+    });
+    expect(world.calls).toContain('arrangeSecret old only');
+    expect(world.calls.filter((call) => call === 'deployService')).toHaveLength(2);
+    expect(world.state).toMatchObject({ old: 'v1', pending: null, previous: null, arrangement: 'old only' });
+  });
+
+  it('leaves a person’s own edit alone, which the store refuses to overwrite forward and back', async () => {
+    const world = worldOf(planOf);
+    const act = failWith('none', 'somebody changed it', null, 'changed-meanwhile');
+    world.faults.push({ activity: 'arrangeSecret', when: 'before', act });
+    await harness.withWorker(world, async () => {
+      const failure = await failureOf((await harness.start(world)).result());
+      expect(failure.type).toBe('rolled-back');
+      const [report] = failure.details as [RotationReport];
+      expect(report.steps.find(({ name }) => name === 'Switch to the new value')?.evidence?.summary).toBe(
+        "the store shows somebody's own edit: left alone",
+      );
+    });
+    expect(world.calls).not.toContain('deployService');
+    expect(world.state.pending).toBeNull();
+  });
+
+  it('does not take a store that cannot be written for one that was not changed', async () => {
+    const world = worldOf(planOf);
+    world.faults.push({ activity: 'arrangeSecret', when: 'before', act: failWith('none', 'the disk is gone') });
+    await harness.withWorker(world, async () => {
+      expect((await failureOf((await harness.start(world)).result())).type).toBe('stopped');
+    });
+  });
+
+  it('whose undo fails too ends stopped, with what a person must do', async () => {
+    const world = worldOf(planOf);
+    const act = failWith('none', 'still unhealthy', 'web: exited (1)');
+    world.faults.push({ activity: 'deployService', when: 'before', act });
+    await harness.withWorker(world, async () => {
+      const failure = await failureOf((await harness.start(world)).result());
+      expect(failure.type).toBe('stopped');
+      const [report] = failure.details as [RotationReport];
+      expect(report.todo.join()).toMatch(
+        /undoing "Switch to the new value" failed: still unhealthy, and 1 earlier step/,
+      );
+      const why = { state: 'failed', error: 'still unhealthy', diagnosis: 'web: exited (1)' };
+      const failed = report.steps.filter((step) => step.state === 'failed');
+      expect(failed).toMatchObject([
+        { name: 'Switch to the new value', ...why },
+        { name: 'Undo: Switch to the new value', ...why },
+      ]);
+    });
+    expect(world.state.ledger).toMatchObject([{ outcome: 'stopped' }]);
+    expect(world.state.pending, 'the value is kept while services may still run on it').toBe('v2');
+  });
+});
+
+describe('after the point of no return', () => {
+  it('a proof that fails stops the run and keeps the old value for a person to look at', async () => {
+    const world = worldOf(fullPlan, { approval: approvalSpec.parse({}) });
+    world.faults.push({
+      activity: 'proveOldRefused',
+      when: 'before',
+      act: failWith('none', 'instance 2 still accepts it'),
+    });
+    await harness.withWorker(world, async () => {
+      const failure = await failureOf(accompany(harness, await harness.start(world)));
+      expect(failure.type).toBe('stopped');
+      expect(failure.message).toContain('instance 2 still accepts it');
+    });
+    expect(world.state).toMatchObject({ old: 'v2', previous: 'v1', arrangement: 'new only' });
+  });
+
+  it('a cancellation no longer stops it', async () => {
+    const world = worldOf(fullPlan, { approval: approvalSpec.parse({}) });
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      world.faults.push({ activity: 'proveOldRefused', when: 'before', act: () => void handle.cancel() });
+      expect((await accompany(harness, handle)).outcome).toBe('completed');
+    });
+  });
+});
+
+describe('lost answers', () => {
+  const effects: ActivityName[] = [
+    'stageSecret',
+    'arrangeSecret',
+    'deployService',
+    'revokeSessions',
+    'forgetPrevious',
+    'recordRotation',
+  ];
+  it.each(effects)(
+    'of %s are resolved by doing it again: the world is that of an undisturbed run',
+    async (activity) => {
+      const world = worldOf(fullPlan, { approval: approvalSpec.parse({}) });
+      world.faults.push({ activity, when: 'after', act: loseFirstAnswer });
+      await harness.withWorker(world, async () => {
+        expect((await accompany(harness, await harness.start(world))).outcome).toBe('completed');
+      });
+      expect(world.state).toMatchObject({
+        old: 'v2',
+        pending: null,
+        previous: null,
+        sessions: 0,
+        running: { web: 'new only', jobs: 'new only' },
+      });
+      expect(world.state.ledger).toHaveLength(1);
+    },
+  );
+});
+
+describe('a cancellation', () => {
+  const steps: [ActivityName, number][] = [
+    ['stageSecret', 1],
+    ['arrangeSecret', 1],
+    ['deployService', 2],
+    ['arrangeSecret', 2],
+    ['deployService', 3],
+    ['runChecks', 1],
+    ['watchMonitors', 1],
+  ];
+  it.each(steps)('during %s (call %i) undoes everything before the run ends as cancelled', async (activity, call) => {
+    const world = worldOf(fullPlan, { approval: approvalSpec.parse({}) });
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      world.faults.push({
+        activity,
+        call,
+        when: 'after',
+        act: async () => {
+          await handle.cancel();
+          await untilCancelled();
+        },
+      });
+      await expect(accompany(harness, handle)).rejects.toThrow();
+      expect((await handle.describe()).status.name).toBe('CANCELLED');
+    });
+    expect(world.state).toMatchObject({
+      old: 'v1',
+      pending: null,
+      previous: null,
+      running: { web: 'old only', jobs: 'old only' },
+    });
+    expect(world.state.ledger).toMatchObject([{ outcome: 'cancelled' }]);
+  });
+});
+
+it('a cancellation that the last step before the point of no return did not heed is heeded before it', async () => {
+  const world = worldOf(planOf);
+  await harness.withWorker(world, async () => {
+    const handle = await harness.start(world);
+    world.faults.push({
+      activity: 'deployService',
+      call: 2,
+      when: 'after',
+      act: async () => {
+        await handle.cancel();
+        await untilCancelled().catch(() => undefined);
+      },
+    });
+    await expect(handle.result()).rejects.toThrow();
+    expect((await handle.describe()).status.name).toBe('CANCELLED');
+  });
+  expect(world.state).toMatchObject({ old: 'v1', pending: null, previous: null });
+});
+
+it('a key that rows are under is never simply replaced, whoever asks', async () => {
+  const encryption = { mode: 'atomic', key: 'fernet', columns: [], parallel: 1 } as unknown as PlannedEncryption;
+  const world = worldOf((secret, queue) => planOf(secret, queue, { kind: 'encryption', encryption }));
+  await harness.withWorker(world, async () => {
+    const error = await failureOf((await harness.start(world)).result());
+    expect(error.message).toContain("is of kind encryption: start that kind's own runbook");
+  });
+  expect(world.state).toMatchObject({ old: 'v1', pending: null, previous: null });
+});
+
+describe('gates', () => {
+  const gated = {
+    approval: approvalSpec.parse({
+      gates: ['promote'],
+      approvers: 2,
+      allowed: ['ben@example.test', 'cleo@example.test', 'ana@example.test'],
+    }),
+  };
+
+  it('refuse early, self-made, foreign, misnamed, repeated and late approvals, each with its reason', async () => {
+    const world = worldOf(planOf, gated);
+    await harness.withWorker(world, async () => {
+      let release: () => void = () => undefined;
+      const held = new Promise<void>((done) => (release = done));
+      world.faults.push({ activity: 'stageSecret', when: 'before', act: () => held });
+      const handle = await harness.start(world);
+      await harness.until(handle, (status) => status.phase === 'Stage a new value');
+      const refusal = async (decision: Record<string, unknown>): Promise<string> => {
+        const error: unknown = await handle
+          .executeUpdate('approve', { args: [decision] })
+          .catch((reason: unknown) => reason);
+        expect(error).toBeInstanceOf(WorkflowUpdateFailedError);
+        return ((error as WorkflowUpdateFailedError).cause as Error).message;
+      };
+      expect(await refusal(BEN)).toBe('nothing waits for a decision yet: no gate is open');
+      release();
+      const { gate } = await harness.until(handle, (status) => status.gate !== null);
+      expect(await refusal({ by: 'ANA@example.test ' })).toContain('somebody else');
+      expect(await refusal({ by: 'mallory@example.test' })).toContain('may not decide here');
+      expect(await refusal({ ...BEN, gate: 'retire' })).toBe('the open gate is "promote", not "retire"');
+      expect(await refusal({ ...BEN, plan: 'other@run' })).toContain('bound to plan other@run');
+      expect(await refusal({ by: 'ben@example.test', nonsense: 1 })).toContain('It must be one JSON object');
+      const first = await handle.executeUpdate('approve', { args: [{ ...BEN, plan: gate?.plan, gate: 'promote' }] });
+      expect(first).toEqual({ gate: 'promote', state: 'more approvals needed', approvals: 1, needed: 2 });
+      expect(await refusal(BEN)).toContain('has approved already');
+      await handle.executeUpdate('approve', { args: [{ by: 'cleo@example.test' }] });
+      await handle.result();
+      await expect(handle.executeUpdate('approve', { args: [BEN] })).rejects.toThrow();
+    });
+  });
+
+  it('take signals by the same rules, and put what they refuse on the record', async () => {
+    const world = worldOf(planOf, gated);
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      await harness.until(handle, (status) => status.gate !== null);
+      await handle.signal('approve');
+      await handle.signal('approve', { by: 'ana@example.test' });
+      await handle.signal('aprove', BEN);
+      await handle.signal('approve', BEN);
+      await handle.signal('approve', { by: 'cleo@example.test' });
+      const report = (await handle.result()) as RotationReport;
+      expect(report.outcome).toBe('completed');
+      expect(report.refusals).toHaveLength(3);
+      expect(report.refusals[1]).toContain('ana@example.test refused: ana@example.test asked for this rotation');
+    });
+    expect(world.state.ledger).toHaveLength(1);
+  });
+
+  it('decided in one run count in no other, and after a reset only anew', async () => {
+    const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'] }) });
+    await harness.withWorker(world, async () => {
+      const other = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'] }) });
+      let release: () => void = () => undefined;
+      const held = new Promise<void>((done) => (release = done));
+      world.faults.push({ activity: 'arrangeSecret', call: 1, when: 'before', act: () => held });
+      const handle = await harness.start(world);
+      const { gate } = await harness.until(handle, (status) => status.gate !== null);
+      await harness.withWorker(other, async () => {
+        const second = await harness.start(other);
+        const asked = await harness.until(second, (status) => status.gate !== null);
+        expect(asked.gate?.plan, 'runs of one minute are told apart').not.toBe(gate?.plan);
+        await second.signal('approve', { ...BEN, plan: gate?.plan });
+        const { refusals } = await harness.until(second, (status) => status.refusals.length > 0);
+        expect(refusals[0]).toContain(`bound to plan ${gate?.plan}`);
+        await second.executeUpdate('reject', { args: [BEN] });
+        await second.result();
+      });
+
+      await handle.signal('approve', BEN);
+      await harness.until(handle, (status) => status.phase === 'Switch to the new value');
+      const again = await harness.reset(handle, 'stageSecret');
+      release();
+      const open = await harness.until(again, (status) => status.gate !== null && status.refusals.length > 0);
+      expect(open.refusals[0], 'the old signal, applied again').toContain('approve by ben@example.test refused');
+      const unbound: unknown = await again.executeUpdate('approve', { args: [BEN] }).catch((error: unknown) => error);
+      expect(((unbound as WorkflowUpdateFailedError).cause as Error).message).toContain('this run was reset');
+      await again.executeUpdate('approve', { args: [{ ...BEN, plan: open.gate?.plan }] });
+      expect(((await again.result()) as RotationReport).outcome).toBe('completed');
+    });
+    expect(world.state).toMatchObject({ old: 'v2', pending: null, previous: null });
+  });
+
+  it('a run that was recorded and is then reset is recorded again, as what it is', async () => {
+    const world = worldOf(planOf);
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      await handle.result();
+      const { runId } = await handle.describe();
+      const again = await harness.reset(handle, 'forgetPrevious');
+      expect(((await again.result()) as RotationReport).outcome).toBe('completed');
+      expect(world.state.ledger.map((row) => row.requestId)).toEqual([
+        runId,
+        `${runId}, reset as ${(await again.describe()).runId}`,
+      ]);
+    });
+  });
+
+  it('rejected: the run is undone and ends as rejected, not as failed', async () => {
+    const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'] }) });
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      await harness.until(handle, (status) => status.gate !== null);
+      await handle.executeUpdate('reject', { args: [{ by: 'ben@example.test', note: 'not today' }] });
+      const report = (await handle.result()) as RotationReport;
+      expect(report.outcome).toBe('rejected');
+      expect(report.steps.find((step) => step.name.startsWith('Approval'))?.error).toContain(
+        'ben@example.test (not today)',
+      );
+    });
+    expect(world.state).toMatchObject({ old: 'v1', pending: null });
+  });
+
+  it('name who rejected, and not those who had approved; notes say who approved which', async () => {
+    const world = worldOf(planOf, {
+      approval: approvalSpec.parse({ gates: ['promote'], approvers: 2 }),
+      decisions: ['no proof is declared: that the old value is refused will not be shown'],
+    });
+    const approve = { by: 'ben@example.test', note: 'fine with me' };
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      await harness.until(handle, (status) => status.gate !== null);
+      await handle.executeUpdate('approve', { args: [approve] });
+      await handle.executeUpdate('reject', { args: [{ by: 'cat@example.test', note: 'no' }] });
+      await handle.result();
+      expect(world.state.ledger[0]?.notes).toBe(
+        'Approval: use the new value: "promote" was rejected by cat@example.test (no); ben@example.test (fine with me) had approved (1 of 2)',
+      );
+
+      const again = await harness.start(world);
+      await harness.until(again, (status) => status.gate !== null);
+      await again.executeUpdate('approve', { args: [approve] });
+      await again.executeUpdate('approve', { args: [{ by: 'cat@example.test' }] });
+      await again.result();
+    });
+    // The plan's decisions are evidence, once, and not among what people did.
+    expect(world.state.ledger[1]?.notes).toBe('promote: approved by ben@example.test (fine with me), cat@example.test');
+    expect(world.state.ledger[1]?.evidence[0]).toMatchObject({
+      name: 'Pin the plan',
+      evidence: { summary: 'no proof is declared: that the old value is refused will not be shown' },
+    });
+  });
+
+  it('that the deadline approves name the deadline, and who had approved by then', async () => {
+    const policy = { gates: ['promote'], approvers: 2, expiresAfter: '3s', onExpiry: 'approve' };
+    const world = worldOf(planOf, { approval: approvalSpec.parse(policy) });
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      await harness.until(handle, (status) => status.gate !== null);
+      await handle.executeUpdate('approve', { args: [BEN] });
+      expect(((await handle.result()) as RotationReport).outcome).toBe('completed');
+    });
+    expect(world.state.ledger[0]?.notes).toMatch(
+      /^promote: approved by the deadline \S+, as the policy says: only ben@example.test \(looked at the plan\) had approved \(1 of 2\)$/,
+    );
+  });
+
+  it('count one person once, however the name is typed', async () => {
+    const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'], approvers: 2 }) });
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world, { operator: 'zoe\u0308@example.test' });
+      await harness.until(handle, (status) => status.gate !== null);
+      const refused = async (by: string): Promise<string> =>
+        await handle.executeUpdate('approve', { args: [{ by }] }).then(
+          () => 'counted',
+          (error: unknown) => ((error as WorkflowUpdateFailedError).cause as Error).message,
+        );
+      expect(await refused('zo\u00eb@example.test')).toContain('somebody else');
+      expect(await refused('jos\u00e9@example.test')).toBe('counted');
+      expect(await refused('JOSE\u0301@example.test')).toContain('has approved already');
+      await handle.executeUpdate('reject', { args: [BEN] });
+      await handle.result();
+    });
+  });
+
+  it('remind at 1, 2, 4, 8 h and deny at the deadline', async () => {
+    const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'] }) });
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      await harness.until(handle, (status) => status.gate !== null);
+      await harness.fastForward(handle, 24 * 3600 + 60).catch(tolerateEnd);
+      const report = (await handle.result()) as RotationReport;
+      expect(report.outcome).toBe('rejected');
+      expect(report.steps.find((step) => step.name.startsWith('Approval'))?.error).toMatch(
+        /nobody decided "promote" by .*: denied/,
+      );
+    });
+    expect(world.state.reminders).toBe(4);
+    expect(world.state.old).toBe('v1');
+  });
+});
+
+describe('a run that cannot be recorded', () => {
+  it.each([
+    ['completed', 'the rotation is done, but not recorded'],
+    ['rejected', '"promote" was rejected by ben@example.test (looked at the plan); everything is as it was before'],
+    ['rolled back', '"Switch to the new value" failed: boom; everything is as it was before'],
+    ['cancelled', 'cancelled: '],
+  ])('ends stopped where it would have ended %s: what to do in the message, the report with it', async (how, said) => {
+    const gated = how === 'rejected' || how === 'cancelled';
+    const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: gated ? ['promote'] : [] }) });
+    world.faults.push({ activity: 'recordRotation', when: 'before', act: failWith('none', 'ledger gone') });
+    if (how === 'rolled back')
+      world.faults.push({ activity: 'deployService', call: 1, when: 'before', act: failWith('unknown', 'boom') });
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      if (gated) await harness.until(handle, (status) => status.gate !== null);
+      if (how === 'rejected') await handle.executeUpdate('reject', { args: [BEN] });
+      if (how === 'cancelled') await handle.cancel();
+      const failure = await failureOf(handle.result());
+      expect(failure.type).toBe('stopped');
+      expect(failure.message).toContain(said);
+      expect(failure.message).toContain('To be done by a person: enter this rotation in the ledger');
+      const [report] = failure.details as [RotationReport];
+      expect(report).toMatchObject({ outcome: 'stopped', ledgerSequence: null });
+      expect(report.todo).toHaveLength(1);
+      expect((await handle.describe()).status.name).toBe('FAILED');
+    });
+    expect(world.state.old).toBe(how === 'completed' ? 'v2' : 'v1');
+  });
+});
+
+describe('one rotation a secret at a time', () => {
+  it('50 simultaneous starts: one runs, 49 are told that it does', async () => {
+    const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'] }) });
+    await harness.withWorker(world, async () => {
+      const starts = await Promise.allSettled(Array.from({ length: 50 }, () => harness.start(world)));
+      const refused = starts.filter((start) => start.status === 'rejected');
+      expect(refused).toHaveLength(49);
+      for (const { reason } of refused) expect(reason).toBeInstanceOf(WorkflowExecutionAlreadyStartedError);
+      const winner = starts.find((start) => start.status === 'fulfilled');
+      if (!winner) throw new Error('nobody won');
+      await harness.until(winner.value, (status) => status.gate !== null);
+      await winner.value.executeUpdate('reject', { args: [BEN] });
+      await winner.value.result();
+    });
+  });
+
+  it('a run under another id starts the one that holds the lock, passes signals on, and reports', async () => {
+    const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'] }) });
+    await harness.withWorker(world, async () => {
+      const parent = await harness.client.workflow.start('rotateSessionSecret', {
+        workflowId: `from-the-ui-${randomUUID()}`,
+        taskQueue: world.plan.taskQueue,
+        args: [{ ...world.plan.ref, operator: 'ana@example.test' }],
+      });
+      const child = harness.client.workflow.getHandle(rotationWorkflowId(world.plan.ref));
+      await harness.until(child, (status) => status.gate !== null);
+
+      const second = await harness.client.workflow.start('rotateSessionSecret', {
+        workflowId: `from-the-ui-${randomUUID()}`,
+        taskQueue: world.plan.taskQueue,
+        args: [{ ...world.plan.ref, operator: 'ana@example.test' }],
+      });
+      const held = await failureOf(second.result());
+      expect(held.type).toBe('rotation-held');
+      expect(held.message).toContain('is being rotated already');
+      expect(held.message).toContain('the-other-run');
+
+      await parent.signal('approve', BEN);
+      const report = (await parent.result()) as RolloutReport;
+      expect(report.reports.map((one) => one.outcome)).toEqual(['completed']);
+    });
+  });
+});
+
+describe('input from the UI', () => {
+  it.each([
+    [undefined, 'the input of a rotation'],
+    [{ system: 'shop', secret: 'X', operator: 'ana@example.test', oops: 1 }, 'oops'],
+    [{ system: 'shop', environment: 'production', secret: 'X', operator: 'a@b', reason: 'fun' }, 'reason'],
+    ['rotate it', 'the input of a rotation'],
+  ])('that is wrong (%j) fails the run at once and says what it must be', async (input, named) => {
+    const world = worldOf(planOf);
+    await harness.withWorker(world, async () => {
+      const handle = await harness.client.workflow.start('rotateSessionSecret', {
+        workflowId: `bad-${randomUUID()}`,
+        taskQueue: world.plan.taskQueue,
+        args: input === undefined ? [] : [input],
+      });
+      const failure = await failureOf(handle.result());
+      expect(failure.type).toBe('bad-input');
+      expect(failure.message).toContain(named);
+      expect(failure.message).toContain('"operator":"ana@example.test"');
+    });
+    expect(world.calls).toEqual([]);
+  });
+});

@@ -1,0 +1,104 @@
+/** Runs the shipped workflow bundle on the shared dev server, with a World behind the activities. */
+import { randomUUID } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
+import { NativeConnection, Runtime, Worker, DefaultLogger } from '@temporalio/worker';
+import { inject } from 'vitest';
+import type { RunStatus } from '../../../src/domain/status.js';
+import { STATUS_QUERY } from '../../../src/domain/messages.js';
+import { rotationWorkflowId } from '../../../src/domain/refs.js';
+import { fastForward } from '../../../src/embedded/fast-forward.js';
+import { registerSearchAttributes } from '../../../src/search-attributes.js';
+import type { World } from './world.js';
+
+const codePath = fileURLToPath(new URL('../../../dist/workflow-bundle.js', import.meta.url));
+
+/** A test that waits longer waits for something that does not come. */
+export const PATIENCE_MS = 30_000;
+
+export interface Harness {
+  readonly client: Client;
+  /** Runs `body` while a worker for this world polls. */
+  withWorker<T>(world: World, body: () => Promise<T>): Promise<T>;
+  start(world: World, input?: Record<string, unknown>): Promise<WorkflowHandle>;
+  status(handle: WorkflowHandle): Promise<RunStatus>;
+  /** Waits for a state that the status query shows. */
+  until(handle: WorkflowHandle, what: (status: RunStatus) => boolean): Promise<RunStatus>;
+  /** Resets to where this activity had just been done; signals sent since are applied again, as the server does by default. */
+  reset(handle: WorkflowHandle, activity: string): Promise<WorkflowHandle>;
+  /** Passes a timer without waiting; bounded, so that deadlines behind it stay where they are. */
+  fastForward(handle: WorkflowHandle, seconds: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openHarness(): Promise<Harness> {
+  Runtime.install({ logger: new DefaultLogger('ERROR') });
+  const address = inject('temporalAddress');
+  const connection = await NativeConnection.connect({ address });
+  await registerSearchAttributes(connection, 'default');
+  const clientConnection = await Connection.connect({ address });
+  const client = new Client({ connection: clientConnection });
+  return {
+    client,
+    withWorker: async (world, body) => {
+      const worker = await Worker.create({
+        connection,
+        taskQueue: world.plan.taskQueue,
+        workflowBundle: { codePath },
+        activities: world.activities(),
+      });
+      return await worker.runUntil(body());
+    },
+    start: (world, input = {}) =>
+      client.workflow.start('rotateSessionSecret', {
+        workflowId: rotationWorkflowId(world.plan.ref),
+        taskQueue: world.plan.taskQueue,
+        args: [{ ...world.plan.ref, operator: 'ana@example.test', ...input }],
+      }),
+    status: (handle) => handle.query<RunStatus>(STATUS_QUERY),
+    until: async (handle, what) => {
+      const deadline = Date.now() + PATIENCE_MS;
+      let last: unknown;
+      while (Date.now() < deadline) {
+        const status = await handle.query<RunStatus>(STATUS_QUERY).catch((error: unknown) => void (last = error));
+        if (status && what(status)) return status;
+        if (status) last = { phase: status.phase, gate: status.gate?.name, refusals: status.refusals };
+        await new Promise((done) => setTimeout(done, 50));
+      }
+      throw new Error(
+        `the run never came to it; last seen: ${last instanceof Error ? last.message : JSON.stringify(last)}`,
+      );
+    },
+    reset: async (handle, activity) => {
+      const { events } = await handle.fetchHistory();
+      const scheduled = events?.find(
+        (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === activity,
+      );
+      const completed = events?.find((event) =>
+        event.activityTaskCompletedEventAttributes?.scheduledEventId?.equals(scheduled?.eventId ?? 0),
+      );
+      // The workflow task that took the activity's result: what it began (a gate, say) stays begun.
+      const done = events?.find(
+        (event) => event.workflowTaskCompletedEventAttributes && event.eventId?.greaterThan(completed?.eventId ?? 0),
+      );
+      const { workflowId } = handle;
+      const { runId } = await handle.describe();
+      const { runId: fresh } = await clientConnection.workflowService.resetWorkflowExecution({
+        namespace: 'default',
+        workflowExecution: { workflowId, runId },
+        workflowTaskFinishEventId: done?.eventId ?? null,
+        requestId: randomUUID(),
+        reason: 'a test',
+      });
+      return client.workflow.getHandle(workflowId, fresh);
+    },
+    fastForward: async (handle, seconds) => {
+      const { runId } = await handle.describe();
+      await fastForward(clientConnection.workflowService, { workflowId: handle.workflowId, runId }, seconds);
+    },
+    close: async () => {
+      await connection.close();
+      await clientConnection.close();
+    },
+  };
+}

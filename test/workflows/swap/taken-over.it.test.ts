@@ -1,0 +1,137 @@
+/**
+ * A run that goes on from a terminated one, and does not get to its end either: the services keep a credential that is let in,
+ * and nothing that is in use is removed. And runs that were reset, or meet another strategy.
+ */
+import { randomUUID } from 'node:crypto';
+import type { WorkflowHandle } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Held } from '../support/faults.js';
+import { asBefore, differences, pictureOf } from './support/picture.js';
+import { endOf } from '../support/end-of.js';
+import { KEEPS, OBSERVES } from './support/scenarios.js';
+import { BEN, Stage } from './support/stage.js';
+import type { Given, System } from './support/system.js';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await Stage.open();
+});
+afterAll(() => stage.close());
+
+async function within(given: Given, body: (system: System) => Promise<void>): Promise<void> {
+  const system = await stage.system(given);
+  try {
+    await body(system);
+  } finally {
+    await stage.remove(system);
+  }
+}
+
+const waitsIn = (handle: WorkflowHandle, phase: string) =>
+  stage.until(handle, (status) => status.wait !== null && status.phase.startsWith(phase));
+
+describe.concurrent('taken over, and then said no to', () => {
+  it.each(['copy', 'group'] as const)('%s, at promote: the services are back on the old role', (strategy) =>
+    within({ strategy, gates: ['promote'], delay: '10m' }, async (system) => {
+      const before = await pictureOf(system.place);
+      const first = await stage.start(system);
+      await stage.approve(first, 'promote');
+      await waitsIn(first, KEEPS);
+      await first.terminate();
+      const second = await stage.start(system);
+      await stage.reject(second, 'promote');
+      expect(await endOf(second)).toBe('rejected');
+      const after = await pictureOf(system.place);
+      expect(differences(asBefore(before, after), after)).toEqual([]);
+    }),
+  );
+
+  it('at the drop, with the old role shut out by the first: it is let in before the services are put back', () =>
+    within({ strategy: 'copy', gates: ['drop'], delay: '1s', observe: '10m' }, async (system) => {
+      const before = await pictureOf(system.place);
+      const first = await stage.start(system);
+      await stage.approve(first, 'drop');
+      await waitsIn(first, OBSERVES);
+      await first.terminate();
+      const second = await stage.start(system);
+      await stage.reject(second, 'drop');
+      expect(await endOf(second)).toBe('rejected');
+      const after = await pictureOf(system.place);
+      expect(differences(asBefore(before, after), after)).toEqual([]);
+    }));
+
+  it.each(['copy', 'group'] as const)(
+    '%s, with the old role dropped by the first: what is left is finished',
+    (strategy) =>
+      within({ strategy, gates: ['drop'], delay: '1s' }, async (system) => {
+        const held = new Held();
+        system.faults.set('proveOldLoginRefused 1', held.fault);
+        const first = await stage.start(system);
+        await stage.approve(first, 'drop');
+        await held.reached;
+        await first.terminate();
+        held.release();
+        system.faults.clear();
+        const second = await stage.start(system);
+        if (strategy === 'group') await stage.approve(second, 'drop');
+        expect(await endOf(second)).toBe('completed');
+        expect(Object.values((await pictureOf(system.place)).logins)).toContain('in');
+      }),
+  );
+});
+
+describe.concurrent('in another way than it was begun', () => {
+  it.each([
+    ['copy', 'group'],
+    ['copy', 'same-role'],
+    ['same-role', 'copy'],
+  ] as const)('%s, then %s: refused before anything is changed; in the first way it is finished', (begun, then) =>
+    within({ strategy: begun, gates: [], delay: '10m' }, async (system) => {
+      const held = new Held();
+      if (begun === 'same-role') system.faults.set('terminateOldSessions 1', held.fault);
+      const first = await stage.start(system);
+      await (begun === 'same-role' ? held.reached : waitsIn(first, KEEPS));
+      await first.terminate();
+      held.release();
+      system.faults.clear();
+      const before = await pictureOf(system.place);
+      const rewrite = (strategy: Given['strategy']): Promise<void> => {
+        Object.assign(system, { given: { ...system.given, strategy, delay: '1s' } });
+        return system.describe();
+      };
+      await rewrite(then);
+      const second = await endOf(await stage.start(system));
+      expect(second).toContain('earlier run');
+      expect(differences(before, await pictureOf(system.place))).toEqual([]);
+      await rewrite(begun);
+      expect(await endOf(await stage.start(system))).toBe('completed');
+    }),
+  );
+});
+
+it('a completed run that is reset to its first gate does not lay hands on the role in use', () =>
+  within({ strategy: 'copy', gates: ['wave'], delay: '1s' }, async (system) => {
+    const handle = await stage.start(system);
+    await stage.approve(handle, 'wave');
+    expect(await endOf(handle)).toBe('completed');
+    const before = await pictureOf(system.place);
+    const events = (await handle.fetchHistory()).events ?? [];
+    const decided = events.findIndex((event) => event.workflowExecutionUpdateAcceptedEventAttributes);
+    const task = events
+      .slice(0, decided)
+      .filter((event) => event.workflowTaskCompletedEventAttributes)
+      .at(-2);
+    const { runId: old } = await handle.describe();
+    const { runId } = await stage.client.workflowService.resetWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId: handle.workflowId, runId: old },
+      workflowTaskFinishEventId: task?.eventId ?? null,
+      requestId: randomUUID(),
+      reason: 'a test',
+    });
+    const again = stage.client.workflow.getHandle(handle.workflowId, runId);
+    const { gate } = await stage.until(again, (status) => status.gate?.name === 'wave');
+    await again.executeUpdate('approve', { args: [{ ...BEN, gate: 'wave', plan: gate?.plan }] });
+    expect(await endOf(again)).toContain('the role that this run has made');
+    expect(differences(before, await pictureOf(system.place))).toEqual([]);
+  }));
