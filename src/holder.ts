@@ -1,0 +1,23 @@
+/** Who holds a secret: the run under its workflow id, and what it is doing. */
+import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError } from '@temporalio/common';
+import type { Holder } from './activities/rotation-activities.js';
+import { SEARCH_ATTRIBUTES } from './domain/status.js';
+
+/** @returns null when no run holds the id. */
+export async function findHolder(client: Client, workflowId: string): Promise<Holder | null> {
+  try {
+    const run = await client.workflow.getHandle(workflowId).describe();
+    if (run.status.name !== 'RUNNING') return null;
+    const phase = run.typedSearchAttributes.getAll().find((pair) => pair.key.name === SEARCH_ATTRIBUTES.phase)?.value;
+    return {
+      workflowId,
+      runId: run.runId,
+      phase: typeof phase === 'string' ? phase : null,
+      startedAt: run.startTime.toISOString(),
+    };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    throw error;
+  }
+}
