@@ -1,0 +1,34 @@
+/** Databases in an embedded PostgreSQL whose files may have been kept from an earlier run. */
+import pg from 'pg';
+import { KeyturnError } from '../domain/errors.js';
+import { redact } from '../domain/secret-value.js';
+import type { Postgres } from '../embedded/postgres.js';
+
+/** @returns its administrator URL, whether it was there or not. */
+export async function ensureDatabase(postgres: Postgres, name: string): Promise<string> {
+  const [found] = await execute(postgres, 'SELECT datname FROM pg_database WHERE datname = $1', [name]);
+  if (!found) return postgres.createDatabase(name);
+  const url = new URL(postgres.url);
+  url.pathname = `/${encodeURIComponent(name)}`;
+  return url.href;
+}
+
+/** @returns the administrator URL of a new, empty one; an older one of the same name goes, and who is connected to it. */
+export async function recreateDatabase(postgres: Postgres, name: string): Promise<string> {
+  await execute(postgres, `DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`);
+  return postgres.createDatabase(name);
+}
+
+async function execute(postgres: Postgres, statement: string, values: string[] = []): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString: postgres.url });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return (await client.query<Record<string, unknown>>(statement, values)).rows;
+  } catch (error) {
+    const said = redact(error instanceof Error ? error.message : String(error));
+    throw new KeyturnError('database-unavailable', `the embedded PostgreSQL refused: ${said}`, { cause: error });
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}

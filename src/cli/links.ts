@@ -1,0 +1,33 @@
+/** Links into Temporal's Web UI. Saved views live in one browser; a link with its query works for everybody. */
+import { SEARCH_ATTRIBUTES } from '../domain/status.js';
+
+export interface Ui {
+  /** Without a trailing slash; null where no UI address is known. */
+  readonly url: string | null;
+  readonly namespace: string;
+}
+
+/** Without a run id the UI shows the latest run. */
+export function runLink(ui: Ui, workflowId: string, runId?: string): string | null {
+  if (ui.url === null) return null;
+  const run = runId === undefined ? '' : `/${encodeURIComponent(runId)}`;
+  return `${root(ui)}/${encodeURIComponent(workflowId)}${run}`;
+}
+
+export function listLink(ui: Ui, query: string): string | null {
+  return ui.url === null ? null : `${root(ui)}?query=${encodeURIComponent(query)}`;
+}
+
+export const QUERIES = {
+  running: `${SEARCH_ATTRIBUTES.system} IS NOT NULL AND ExecutionStatus = "Running"`,
+  awaitingApproval: `${SEARCH_ATTRIBUTES.awaitingApproval} = true AND ExecutionStatus = "Running"`,
+} as const;
+
+/** Names come from NAME_PATTERN: nothing in them needs quoting beyond the quotes. */
+export function runningQuery(system: string, secret: string): string {
+  return `${SEARCH_ATTRIBUTES.system} = "${system}" AND ${SEARCH_ATTRIBUTES.secret} = "${secret}" AND ExecutionStatus = "Running"`;
+}
+
+function root(ui: Ui): string {
+  return `${(ui.url ?? '').replace(/\/+$/, '')}/namespaces/${encodeURIComponent(ui.namespace)}/workflows`;
+}

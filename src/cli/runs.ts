@@ -1,0 +1,182 @@
+/** Finding runs in Temporal and asking them how they stand. */
+import {
+  QueryNotRegisteredError,
+  type WorkflowExecutionDescription,
+  type WorkflowExecutionInfo,
+} from '@temporalio/client';
+import { KeyturnError } from '../domain/errors.js';
+import { STATUS_QUERY } from '../domain/messages.js';
+import { formatRef, parseSelector, rotationWorkflowId, type SecretSelector } from '../domain/refs.js';
+import type { RotationReport } from '../domain/report.js';
+import type { RolloutReport, RunStatus } from '../domain/status.js';
+import { invocation } from './invocation.js';
+import { QUERIES, runningQuery } from './links.js';
+import {
+  applicationFailureOf,
+  fromTemporal,
+  isNoWorker,
+  isUnknownSearchAttribute,
+  within,
+  type TemporalClient,
+} from './temporal.js';
+
+/** A worker answers in milliseconds; one that must first replay a long history, in a second or two. */
+const QUERY_TIMEOUT_MS = 5_000;
+const CALL_TIMEOUT_MS = 10_000;
+/** More runs than people look at in a terminal; the UI's list takes over from there. */
+const LIST_LIMIT = 200;
+
+export interface RunEntry {
+  readonly selector: SecretSelector;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly startedAt: string;
+}
+
+/** Runs that hold a secret now, oldest first. Their ids are the locks, `rotate:…`; others only start those and wait. */
+export async function listRunning(temporal: TemporalClient, selector?: SecretSelector): Promise<RunEntry[]> {
+  const query = selector ? runningQuery(selector.system, selector.secret) : QUERIES.running;
+  const found: RunEntry[] = [];
+  try {
+    for await (const info of temporal.client.workflow.list({ query, pageSize: LIST_LIMIT })) {
+      const entry = entryOf(info);
+      if (entry && matches(entry.selector, selector)) found.push(entry);
+      if (found.length >= LIST_LIMIT) break;
+    }
+  } catch (error) {
+    // No worker has ever registered Keyturn's search attributes here, so nothing can be running.
+    if (isUnknownSearchAttribute(error)) return [];
+    throw fromTemporal(error, temporal.address);
+  }
+  return found.sort((one, other) => one.startedAt.localeCompare(other.startedAt));
+}
+
+/** The latest run under this id, running or closed; `null` when there never was one (or it is past its retention). */
+export async function describeRun(
+  temporal: TemporalClient,
+  workflowId: string,
+  runId?: string,
+): Promise<WorkflowExecutionDescription | null> {
+  try {
+    return await within(temporal, CALL_TIMEOUT_MS, () =>
+      temporal.client.workflow.getHandle(workflowId, runId).describe(),
+    );
+  } catch (error) {
+    if (error instanceof Error && error.name === 'WorkflowNotFoundError') return null;
+    throw fromTemporal(error, temporal.address);
+  }
+}
+
+/** `starting`: its plan is not made yet, or it is a rollout, whose children answer. */
+export type Answer = RunStatus | 'starting' | 'no worker';
+
+/** The run's own account of itself. @throws KeyturnError when Temporal does not answer. */
+export async function askStatus(temporal: TemporalClient, workflowId: string, runId?: string): Promise<Answer> {
+  try {
+    const handle = temporal.client.workflow.getHandle(workflowId, runId);
+    return await within(temporal, QUERY_TIMEOUT_MS, () => handle.query<RunStatus>(STATUS_QUERY));
+  } catch (error) {
+    if (isNoWorker(error)) return 'no worker';
+    if (error instanceof QueryNotRegisteredError) return 'starting';
+    throw fromTemporal(error, temporal.address);
+  }
+}
+
+/** The same, where nothing but a status helps. */
+export async function queryStatus(
+  temporal: TemporalClient,
+  workflowId: string,
+  runId?: string,
+): Promise<RunStatus | null> {
+  const answer = await askStatus(temporal, workflowId, runId);
+  return typeof answer === 'string' ? null : answer;
+}
+
+export interface Ending {
+  /** Reports of a single run or of a rollout's runs, in order; empty when the run was terminated or failed before it began. */
+  readonly reports: readonly RotationReport[];
+  /** Set when the run failed. */
+  readonly failure: { readonly type: string; readonly message: string } | null;
+}
+
+/** How a run ended, from its history alone: no worker is needed. Waits until it has ended. */
+export async function readEnding(temporal: TemporalClient, workflowId: string, runId: string): Promise<Ending> {
+  try {
+    const result: unknown = await temporal.client.workflow.result(workflowId, runId, { followRuns: false });
+    return { reports: reportsIn(result), failure: null };
+  } catch (error) {
+    const failure = applicationFailureOf(error);
+    if (failure) {
+      const reports = reportsIn(failure.details?.[0]);
+      return { reports, failure: { type: failure.type ?? 'unknown', message: failure.message } };
+    }
+    if (error instanceof Error && error.name === 'WorkflowFailedError') {
+      const cause = error.cause instanceof Error ? error.cause : error;
+      const type = cause.name === 'CancelledFailure' ? 'cancelled' : cause.name;
+      return { reports: [], failure: { type, message: cause.message } };
+    }
+    throw fromTemporal(error, temporal.address);
+  }
+}
+
+export interface RunView {
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly startedAt: string;
+  /** Temporal's word: RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED, TIMED_OUT. */
+  readonly state: string;
+  /** null when history has a report. */
+  readonly status: Answer | null;
+  readonly ending: Ending | null;
+}
+
+/** Everything that can be known about the latest run of a secret. @throws KeyturnError `run-not-found`. */
+export async function viewRun(temporal: TemporalClient, selector: SecretSelector, runId?: string): Promise<RunView> {
+  const workflowId = rotationWorkflowId(selector);
+  const description = await describeRun(temporal, workflowId, runId);
+  if (!description) {
+    throw new KeyturnError('run-not-found', `no run of ${formatRef(selector)} is known to Temporal`, {
+      hint: `see what runs: ${invocation()} status; what was done: ${invocation()} log`,
+    });
+  }
+  const state = description.status.name;
+  const closed = state !== 'RUNNING';
+  const ending = closed ? await readEnding(temporal, workflowId, description.runId) : null;
+  // A closed run answers from its report where it left one; a query would need a worker to replay it.
+  const status = ending?.reports.length ? null : await askStatus(temporal, workflowId, description.runId);
+  return {
+    workflowId,
+    runId: description.runId,
+    startedAt: description.startTime.toISOString(),
+    state,
+    status,
+    ending,
+  };
+}
+
+function reportsIn(value: unknown): RotationReport[] {
+  if (typeof value !== 'object' || value === null) return [];
+  if ('reports' in value && Array.isArray(value.reports)) return [...(value as RolloutReport).reports];
+  return 'outcome' in value && 'steps' in value ? [value as RotationReport] : [];
+}
+
+function entryOf(info: WorkflowExecutionInfo): RunEntry | null {
+  if (!info.workflowId.startsWith('rotate:')) return null;
+  try {
+    const selector = parseSelector(info.workflowId.slice('rotate:'.length));
+    return {
+      selector,
+      workflowId: info.workflowId,
+      runId: info.runId,
+      startedAt: info.startTime.toISOString(),
+    };
+  } catch {
+    return null;
+  }
+}
+
+function matches(candidate: SecretSelector, wanted: SecretSelector | undefined): boolean {
+  if (!wanted) return true;
+  if (candidate.system !== wanted.system || candidate.secret !== wanted.secret) return false;
+  return wanted.environment === undefined || candidate.environment === wanted.environment;
+}

@@ -1,0 +1,55 @@
+/** Sends what a person decides to a run, by an update, so that a refusal comes back with its reason. */
+import { KeyturnError } from '../domain/errors.js';
+import { invocation } from './invocation.js';
+import { askStatus, describeRun } from './runs.js';
+import { applicationFailureOf, isNoWorker, within, type TemporalClient } from './temporal.js';
+
+/** A worker answers in milliseconds; this much covers one that must first load the run. */
+const UPDATE_TIMEOUT_MS = 20_000;
+
+export interface Update {
+  readonly name: string;
+  readonly workflowId: string;
+  readonly input: unknown;
+  /** The secret, for messages. */
+  readonly ref: string;
+}
+
+/**
+ * Sent only when a worker answers for the run: what nobody takes now would be taken later, when the person who was told that it
+ * failed no longer thinks of it.
+ * @throws KeyturnError `refused` with the run's reason, `run-not-found`, `no-worker`; else as Temporal's client.
+ */
+export async function sendUpdate<T>(temporal: TemporalClient, { name, workflowId, input, ref }: Update): Promise<T> {
+  const handle = temporal.client.workflow.getHandle(workflowId);
+  const isRunning = (await describeRun(temporal, workflowId))?.status.name === 'RUNNING';
+  if (isRunning && (await askStatus(temporal, workflowId)) === 'no worker') {
+    throw new KeyturnError('no-worker', 'the run is there, but no worker answers for it: nothing was sent', {
+      hint: `start one where the secrets are: ${invocation()} worker; then decide again`,
+      retryable: true,
+    });
+  }
+  try {
+    return await within(temporal, UPDATE_TIMEOUT_MS, () => handle.executeUpdate<T, [unknown]>(name, { args: [input] }));
+  } catch (error) {
+    if (isNoWorker(error)) {
+      throw new KeyturnError('no-worker', 'it was sent, and no worker took it in time: it may still be applied', {
+        hint: `before you decide again, look at what came of it: ${invocation()} status ${ref}`,
+        effect: 'unknown',
+        cause: error,
+      });
+    }
+    if (error instanceof Error && error.name === 'WorkflowNotFoundError') {
+      throw new KeyturnError('run-not-found', `no run of ${ref} is waiting: none is running`, {
+        hint: `see the last one: ${invocation()} status ${ref}`,
+        cause: error,
+      });
+    }
+    const refused = applicationFailureOf(error);
+    if (!refused) throw error;
+    throw new KeyturnError('refused', `refused: ${refused.message}`, {
+      hint: `see what it waits for, and who may decide: ${invocation()} status ${ref}`,
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,73 @@
+/** `keyturn extend`, `drop-now` and `abort`: steer the wait in which an old database role is kept, by an update. */
+import { KeyturnError } from '../domain/errors.js';
+import { parseSteer, type Steer } from '../domain/messages.js';
+import { formatRef, rotationWorkflowId, type SecretSelector } from '../domain/refs.js';
+import type { SteerResult } from '../workflows/lib/steering.js';
+import type { Context } from './context.js';
+import { EXIT, type ExitCode } from './exit-codes.js';
+import { invocation } from './invocation.js';
+import { listRunning, queryStatus } from './runs.js';
+import { selectorArgument } from './selectors.js';
+import { sendUpdate } from './send-update.js';
+import type { TemporalClient } from './temporal.js';
+import { withTemporal } from './with-temporal.js';
+
+export interface SteerOptions {
+  readonly as: string;
+  readonly note?: string;
+}
+
+/** @param longer of `extend` only: how much longer, counted from the deadline that stands. */
+export async function steer(
+  context: Context,
+  verb: Steer,
+  refText: string,
+  { as: by, note }: SteerOptions,
+  longer?: string,
+): Promise<ExitCode> {
+  const selector = selectorArgument(refText);
+  const input = parseSteer(verb, {
+    by,
+    ...(note === undefined ? {} : { note }),
+    ...(longer === undefined ? {} : { for: longer }),
+  });
+  return withTemporal(context, async ({ temporal }) => {
+    const refs = await steerable(temporal, selector, verb);
+    const steered: (SteerResult & { ref: string })[] = [];
+    for (const ref of refs) {
+      const result = await sendUpdate<SteerResult>(temporal, {
+        name: verb,
+        workflowId: rotationWorkflowId(ref),
+        input,
+        ref: formatRef(ref),
+      });
+      steered.push({ ref: formatRef(ref), ...result });
+      if (!context.console.json) context.console.say(sentence(formatRef(ref), result));
+    }
+    context.console.document({ by: input.by, steered });
+    return EXIT.done;
+  });
+}
+
+/** `SYSTEM/SECRET` means every environment whose run waits in a way that can be steered so. @throws KeyturnError `run-not-found`. */
+async function steerable(temporal: TemporalClient, selector: SecretSelector, verb: Steer): Promise<SecretSelector[]> {
+  if (selector.environment !== undefined) return [selector];
+  const running = (await listRunning(temporal, selector)).filter((run) => run.selector.environment !== undefined);
+  const open: SecretSelector[] = [];
+  for (const run of running) {
+    const status = await queryStatus(temporal, run.workflowId, run.runId);
+    if (status?.steering.includes(verb)) open.push(run.selector);
+  }
+  if (open.length > 0) return open;
+  throw new KeyturnError(
+    'run-not-found',
+    `no run of ${formatRef(selector)} is in a wait that can be steered so (${running.length === 0 ? 'none is running' : `${running.length} running`})`,
+    { hint: `see what runs: ${invocation()} status` },
+  );
+}
+
+function sentence(ref: string, { steer: verb, until }: SteerResult): string {
+  if (verb === 'extend') return `${ref}: waits until ${until ?? 'later'} now`;
+  if (verb === 'abort') return `${ref}: aborted; everything is undone now`;
+  return `${ref}: the wait is over; see what it asks for: ${invocation()} status ${ref}`;
+}

@@ -1,0 +1,70 @@
+/**
+ * Task queues that a run waits for and nobody polls. Nothing else would tell: an activity may wait for a worker for as long as it
+ * takes, and the run looks as if it worked.
+ */
+import protos from '@temporalio/proto';
+import { describeRun } from './runs.js';
+import { fromTemporal, within, type TemporalClient } from './temporal.js';
+
+const CALL_TIMEOUT_MS = 10_000;
+/** A worker polls at least once a minute; the server names it for five more after it has gone. */
+const GONE_AFTER_MS = 90_000;
+/** A worker that is there takes what is due at once. */
+const DUE_MS = 5_000;
+const ACTIVITY_QUEUE = protos.temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY;
+/** No worker has taken it. */
+const SCHEDULED = protos.temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED;
+
+/** @throws KeyturnError `temporal-unavailable`. */
+export async function isPolled(temporal: TemporalClient, taskQueue: string, now = Date.now()): Promise<boolean> {
+  const { connection, options } = temporal.client;
+  try {
+    const { pollers } = await within(temporal, CALL_TIMEOUT_MS, () =>
+      connection.workflowService.describeTaskQueue({
+        namespace: options.namespace,
+        taskQueue: { name: taskQueue },
+        taskQueueType: ACTIVITY_QUEUE,
+      }),
+    );
+    return pollers.some(({ lastAccessTime: at }) => at && now - Number(at.seconds) * 1_000 < GONE_AFTER_MS);
+  } catch (error) {
+    throw fromTemporal(error, temporal.address);
+  }
+}
+
+/** @returns their names; none when the run works, or waits for people or a time. @throws KeyturnError `temporal-unavailable`. */
+export async function unservedQueues(temporal: TemporalClient, workflowId: string, runId?: string): Promise<string[]> {
+  const description = await describeRun(temporal, workflowId, runId);
+  if (description?.status.name !== 'RUNNING') return [];
+  const due = (description.raw.pendingActivities ?? []).filter(
+    ({ state, attempt, scheduledTime }) =>
+      state === SCHEDULED && (attempt ?? 1) <= 1 && Date.now() - Number(scheduledTime?.seconds ?? 0) * 1_000 > DUE_MS,
+  );
+  if (due.length === 0) return [];
+  const queues = await queuesOf(temporal, workflowId, new Set(due.map(({ activityId }) => activityId)));
+  const polled = await Promise.all(queues.map((queue) => isPolled(temporal, queue)));
+  return queues.filter((_, index) => !polled[index]);
+}
+
+export function unservedText(queue: string): string {
+  return `no worker polls the task queue "${queue}": the run goes on as soon as one does (worker --task-queue ${queue})`;
+}
+
+/** Only history says to which queue an activity went. */
+async function queuesOf(
+  temporal: TemporalClient,
+  workflowId: string,
+  activities: ReadonlySet<string | null | undefined>,
+): Promise<string[]> {
+  try {
+    const { events } = await within(temporal, CALL_TIMEOUT_MS, () =>
+      temporal.client.workflow.getHandle(workflowId).fetchHistory(),
+    );
+    const names = (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: scheduled }) =>
+      scheduled?.taskQueue?.name && activities.has(scheduled.activityId) ? [scheduled.taskQueue.name] : [],
+    );
+    return [...new Set(names)];
+  } catch (error) {
+    throw fromTemporal(error, temporal.address);
+  }
+}

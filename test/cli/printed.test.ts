@@ -1,0 +1,103 @@
+import pc from 'picocolors';
+import { describe, expect, test } from 'vitest';
+import { stepLine } from '../../src/cli/checklist.js';
+import { harmless } from '../../src/cli/console.js';
+import { decisionCommand, gateLines } from '../../src/cli/gate-help.js';
+import { invocation, quoteArgument } from '../../src/cli/invocation.js';
+import { listLink, runLink, runningQuery } from '../../src/cli/links.js';
+import { selectorArgument } from '../../src/cli/selectors.js';
+import { table } from '../../src/cli/table.js';
+import type { OpenGate } from '../../src/domain/status.js';
+
+const PLAIN = pc.createColors(false);
+const REF = 'shop/production/SESSION_SECRET';
+const GATE: OpenGate = {
+  name: 'promote',
+  question: 'Use the new value?',
+  plan: '0123456789ab@01234567',
+  openedAt: '2026-11-21T10:00:00.000Z',
+  expiresAt: '2026-11-22T10:00:00.000Z',
+  onExpiry: 'deny',
+  approvals: [],
+  approversNeeded: 2,
+  allowed: ['Ana', 'ben', "o'neill"],
+  requester: 'ana',
+  requesterMayApprove: false,
+};
+
+describe('printed commands', () => {
+  test('use the name of an installed program, and the file of a clone', () => {
+    expect(invocation(['node', '/usr/bin/keyturn'], {}, '/srv')).toBe('keyturn');
+    expect(invocation(['node', '/x/.bin/keyturn'], { npm_command: 'exec' }, '/srv')).toBe('npx keyturn');
+    const ofClone = { npm_package_name: 'keyturn', npm_command: 'start' };
+    expect(invocation(['node', '/srv/keyturn/dist/cli/main.js'], ofClone, '/srv')).toBe('npm run -s keyturn --');
+    expect(invocation(['node', '/srv/a clone/dist/cli/main.js'], {}, '/srv')).toBe("node 'a clone/dist/cli/main.js'");
+  });
+
+  test('survive a shell whatever they carry', () => {
+    expect(quoteArgument('ben@example.test')).toBe('ben@example.test');
+    expect(quoteArgument("o'neill; rm -rf $HOME")).toBe(`'o'\\''neill; rm -rf $HOME'`);
+  });
+
+  test('name somebody who can still approve, never the requester', () => {
+    expect(decisionCommand('approve', REF, GATE)).toContain(' --as ben --gate promote --plan 0123456789ab@01234567');
+    const once = { ...GATE, approvals: [{ by: 'BEN', at: GATE.openedAt, note: null }] };
+    expect(decisionCommand('approve', REF, once)).toContain(` --as 'o'\\''neill' `);
+    expect(decisionCommand('approve', REF, { ...GATE, allowed: null })).toContain(' --as YOUR-NAME ');
+  });
+
+  test('come with the question, who may decide and until when', () => {
+    const lines = gateLines(REF, GATE, Date.parse(GATE.openedAt));
+    expect(lines.join('\n')).toContain('waits for a decision: promote. Use the new value?');
+    expect(lines).toContain("  who      ben or o'neill (2 of 2 approvals missing)");
+    expect(lines).toContain('  until    2026-11-22T10:00:00.000Z (in 24h)');
+  });
+});
+
+describe('links', () => {
+  const ui = { url: 'https://ui.example.test/', namespace: 'default' };
+
+  test('lead to a run, and to a list by query', () => {
+    expect(runLink(ui, `rotate:${REF}`, 'r1')).toBe(
+      'https://ui.example.test/namespaces/default/workflows/rotate%3Ashop%2Fproduction%2FSESSION_SECRET/r1',
+    );
+    expect(listLink(ui, runningQuery('shop', 'X'))).toBe(
+      'https://ui.example.test/namespaces/default/workflows?query=KeyturnSystem%20%3D%20%22shop%22%20AND%20' +
+        'KeyturnSecret%20%3D%20%22X%22%20AND%20ExecutionStatus%20%3D%20%22Running%22',
+    );
+  });
+
+  test('are left out where no UI is known', () => {
+    expect(runLink({ ...ui, url: null }, 'x')).toBeNull();
+    expect(listLink({ ...ui, url: null }, 'x')).toBeNull();
+  });
+});
+
+test('a secret may be named by the id of its run, as copied from the UI', () => {
+  expect(selectorArgument(`rotate:${REF}`)).toEqual(selectorArgument(REF));
+});
+
+test('what a terminal obeys is taken out of text from elsewhere; colours and lines stay', () => {
+  expect(harmless('a\u001b[2Jb\u0007c\u009bd\u202ee\rf\ng')).toBe('a [2Jb c d e f\ng');
+  expect(harmless('\u001b[32m✓\u001b[39m')).toBe('\u001b[32m✓\u001b[39m');
+});
+
+test('tables are whole lines without a frame or trailing blanks', () => {
+  const text = table(
+    ['Secret', 'Phase'],
+    [
+      ['a/b/C', 'done'],
+      ['a/b/LONGER', ''],
+    ],
+    PLAIN,
+  );
+  expect(text).toBe('Secret      Phase\na/b/C       done\na/b/LONGER');
+});
+
+test('a step shows how long it took only once it is over, and indents the lines of what it saw', () => {
+  const running = { name: 'Deploy', state: 'running', seconds: 3 } as const;
+  expect(stepLine(running, PLAIN)).toBe('▸ Deploy');
+  expect(stepLine({ ...running, state: 'failed', error: 'web is down\nlog line\n' }, PLAIN)).toBe(
+    '✗ Deploy (3s): web is down\n      log line',
+  );
+});
