@@ -1,0 +1,1 @@
+"""arena: collects public posts from several platforms. FastAPI, PostgreSQL, two secrets."""

@@ -1,0 +1,4 @@
+import { serve } from '../../lib/serve.js';
+import { createMessaging } from './messaging.js';
+
+await serve({ name: 'messaging', port: 5000, create: createMessaging });
