@@ -15,7 +15,8 @@ export function openReencryptor(
   format: ValueFormat,
   keys: { readonly from: Buffer; readonly to: Buffer },
 ): Reencryptor {
-  return format.cipher === 'fernet' ? fernetReencryptor(keys) : gcmReencryptor(format, keys);
+  const reencryptor = format.cipher === 'fernet' ? fernetReencryptor(keys) : gcmReencryptor(format, keys);
+  return { ...reencryptor, recipe: () => ({ format, ...keys }) };
 }
 
 /** @param key 32 bytes, from `deriveKey`. @throws KeyturnError as openReencryptor. */

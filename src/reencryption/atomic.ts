@@ -4,7 +4,7 @@
  * are, until the end.
  */
 import type pg from 'pg';
-import type { Reader, ReencryptedPage, Reencryptor } from '../ciphers/cipher.js';
+import type { Reader, Reencryptor } from '../ciphers/cipher.js';
 import type { Server } from '../databases/server.js';
 import { KeyturnError, type Effect } from '../domain/errors.js';
 import { addCounts, NO_ROWS, type RowCounts } from '../domain/row-counts.js';
@@ -14,7 +14,9 @@ import { WHOLE_TABLE } from './key-range.js';
 import { countsOf, unreadablePlaces } from './page-outcome.js';
 import { pageStatements } from './page-statements.js';
 import { reencryptPages } from './pipeline.js';
-import { readPages, type RawPage } from './read-pages.js';
+import type { RawPage } from './raw-page.js';
+import { readPages } from './read-pages.js';
+import type { RewrittenPage } from './rewrite-page.js';
 import { describeRows, LISTED_ROWS } from './row-keys.js';
 import { prepareSession } from './session.js';
 import { lockTables } from './table-locks.js';
@@ -103,10 +105,10 @@ async function rewrite(
   const statements = pageStatements(facts);
   let counts = NO_ROWS;
   const unreadable: string[] = [];
-  const settle = async (page: RawPage, { states, fresh }: ReencryptedPage): Promise<void> => {
+  const settle = async (page: RawPage, { states, fresh }: RewrittenPage): Promise<void> => {
     const listed = unreadablePlaces(states, LISTED_ROWS - unreadable.length);
     unreadable.push(...(await describeRows(writer, facts, page, listed)));
-    const batch = batchOf(facts, page, fresh);
+    const batch = batchOf(page, fresh);
     // From the first unreadable row on rows are only counted: all of it will be rolled back.
     const write = batch !== null && unreadable.length === 0;
     const written = write ? await writeBatch(writer, statements, batch) : 0;

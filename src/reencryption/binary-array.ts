@@ -9,7 +9,6 @@ export interface ElementArray {
   readonly elements: readonly (Buffer | null)[];
 }
 
-const [TEXT_OID, BYTEA_OID] = [25, 17];
 /** Dimensions, flags, element type; then of the one dimension: length, lower bound. */
 const HEADER_BYTES = 20;
 const NULL_LENGTH = -1;
@@ -56,6 +55,7 @@ export function pick(array: Buffer, places: readonly number[]): Buffer {
   return buildArray({ elementType, elements: places.map((place) => elements[place] ?? null) });
 }
 
-export function textOrBytes(kind: 'text' | 'bytea', elements: readonly (Buffer | null)[]): Buffer {
-  return buildArray({ elementType: kind === 'bytea' ? BYTEA_OID : TEXT_OID, elements });
+/** The same memory, for the methods that reading numbers needs. */
+export function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }

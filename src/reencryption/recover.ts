@@ -149,7 +149,7 @@ async function rewrite(
     readPages(reader, { facts, range: WHOLE_TABLE, after: null }),
     reencryptor,
     async (page, { states, fresh }) => {
-      const batch = batchOf(facts, page, fresh);
+      const batch = batchOf(page, fresh);
       const written = batch ? await writeBatch(writer, statements, batch) : 0;
       if (batch && written !== batch.rows) throw notWritten(facts, batch.rows - written);
       gather(lost, page, states, 'unreadable');

@@ -4,7 +4,7 @@
  * left alone and counted; the next sweep reads it anew. So it does with a row that was written behind the sweep's back.
  */
 import type pg from 'pg';
-import type { ReencryptedPage, Reencryptor } from '../ciphers/cipher.js';
+import type { Reencryptor } from '../ciphers/cipher.js';
 import type { Server } from '../databases/server.js';
 import { addCounts, NO_ROWS, type RowCounts } from '../domain/row-counts.js';
 import type { ColumnFacts } from './column-facts.js';
@@ -12,7 +12,9 @@ import { WHOLE_TABLE, type Cursor, type KeyRange } from './key-range.js';
 import { countsOf, unreadablePlaces } from './page-outcome.js';
 import { pageStatements } from './page-statements.js';
 import { reencryptPages } from './pipeline.js';
-import { readPages, type RawPage } from './read-pages.js';
+import type { RawPage } from './raw-page.js';
+import { readPages } from './read-pages.js';
+import type { RewrittenPage } from './rewrite-page.js';
 import { describeRows, LISTED_ROWS } from './row-keys.js';
 import { limitLocks, prepareSession } from './session.js';
 import type { Throttle } from './throttle.js';
@@ -83,9 +85,9 @@ async function pass(
   const { facts, reencryptor, throttle, onProgress = () => undefined, server, range = WHOLE_TABLE, pageRows } = options;
   const statements = pageStatements(facts);
   let progress = begun;
-  const settle = async (page: RawPage, { states, fresh }: ReencryptedPage): Promise<void> => {
+  const settle = async (page: RawPage, { states, fresh }: RewrittenPage): Promise<void> => {
     const started = performance.now();
-    const batch = batchOf(facts, page, fresh);
+    const batch = batchOf(page, fresh);
     if (batch) onWrite();
     const written = batch ? await writeBesideOthers(writer, statements, batch, server.signal) : 0;
     const listed = unreadablePlaces(states, LISTED_ROWS - progress.unreadable.length);

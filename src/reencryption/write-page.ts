@@ -3,38 +3,48 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { KeyturnError } from '../domain/errors.js';
-import { pick, textOrBytes } from './binary-array.js';
-import type { ColumnFacts } from './column-facts.js';
+import { asBuffer, pick } from './binary-array.js';
 import type { PageStatements } from './page-statements.js';
-import type { RawPage } from './read-pages.js';
+import type { RawPage } from './raw-page.js';
+import type { FreshValues } from './rewrite-page.js';
 
 /** The parameters of an update, as PageStatements has them. */
 export interface Batch {
   readonly rows: number;
   readonly parameters: readonly Buffer[];
+  readonly places: Buffer | null;
 }
 
 /** The rows of a page that have a fresh value; null: none has. */
-export function batchOf(facts: ColumnFacts, page: RawPage, fresh: readonly (Buffer | null)[]): Batch | null {
-  const places = fresh.flatMap((value, place) => (value === null ? [] : [place]));
-  if (places.length === 0) return null;
+export function batchOf(page: RawPage, fresh: FreshValues | null): Batch | null {
+  if (fresh === null) return null;
+  const { rows, array } = fresh;
   // Where every row is rewritten, what came is sent back as it is.
-  const all = places.length === page.rows;
-  const chosen = (array: Buffer): Buffer => (all ? array : pick(array, places));
-  const values = textOrBytes(
-    facts.kind === 'bytea' ? 'bytea' : 'text',
-    all ? fresh : places.map((place) => fresh[place] ?? null),
-  );
+  const chosen = (all: Buffer): Buffer => (rows === null ? all : pick(all, rows));
   const associated = page.associatedArray === null ? [] : [chosen(page.associatedArray)];
   return {
-    rows: places.length,
-    parameters: [...page.keys.map(chosen), chosen(page.array), values, ...associated],
+    rows: rows?.length ?? page.rows,
+    parameters: [...page.keys.map(chosen), chosen(page.array), asBuffer(array), ...associated],
+    places: page.places && chosen(page.places),
   };
 }
 
 /** Within a transaction that holds the table. @returns how many rows were written. */
 export async function writeBatch(client: pg.Client, statements: PageStatements, batch: Batch): Promise<number> {
-  return run(client, statements.update, batch);
+  let written = 0;
+  for (const [text, values] of inTurn(statements, batch)) {
+    if (written < batch.rows) written += await run(client, text, values);
+  }
+  return written;
+}
+
+/** Where the rows stood when they were read; then those that have moved, by their key. What is written no longer has its old value. */
+function inTurn(
+  { update, updateInPlace }: PageStatements,
+  { parameters, places }: Batch,
+): [text: string, values: readonly Buffer[]][] {
+  const byKey: [string, readonly Buffer[]] = [update, parameters];
+  return updateInPlace !== null && places ? [[updateInPlace, [...parameters, places]], byKey] : [byKey];
 }
 
 /** Rows a statement takes when some of the page are locked. */
@@ -54,13 +64,19 @@ export async function writeBesideOthers(
   batch: Batch,
   signal: AbortSignal,
 ): Promise<number> {
-  const first = await attempt(client, statements.update, batch);
-  if (typeof first === 'number') return first;
   let written = 0;
+  let hindered = false;
+  for (const [text, values] of inTurn(statements, batch)) {
+    if (written === batch.rows || hindered) break;
+    const outcome = await attempt(client, text, values);
+    if (typeof outcome === 'number') written += outcome;
+    else hindered = true;
+  }
+  if (!hindered) return written;
   const until = Date.now() + PATIENCE_MS;
   const pieces = slices(batch, PIECE_ROWS);
   for (let piece = pieces.shift(); piece; piece = pieces.shift()) {
-    const outcome = await attempt(client, statements.updateUnlocked, piece);
+    const outcome = await attempt(client, statements.updateUnlocked, piece.parameters);
     if (typeof outcome === 'number') {
       written += outcome;
     } else if (outcome === 'took too long' && piece.rows > 1) {
@@ -84,9 +100,9 @@ export async function writeBesideOthers(
 type Hindrance = 'table is locked' | 'took too long';
 
 /** What hinders is left for the caller; everything else is thrown. The statement has done nothing then. */
-async function attempt(client: pg.Client, text: string, batch: Batch): Promise<number | Hindrance> {
+async function attempt(client: pg.Client, text: string, values: readonly Buffer[]): Promise<number | Hindrance> {
   try {
-    return await run(client, text, batch);
+    return await run(client, text, values);
   } catch (error) {
     const { code } = error as { code?: unknown };
     // With SKIP LOCKED no row is waited for: what is not had in time is the table.
@@ -97,14 +113,17 @@ async function attempt(client: pg.Client, text: string, batch: Batch): Promise<n
   }
 }
 
-async function run(client: pg.Client, text: string, { parameters }: Batch): Promise<number> {
+async function run(client: pg.Client, text: string, values: readonly Buffer[]): Promise<number> {
   // Prepared once a connection, under a name that is its text's.
   const name = createHash('sha256').update(text).digest('hex').slice(0, 16);
-  const { rowCount } = await client.query({ name, text, values: [...parameters] });
+  const { rowCount } = await client.query({ name, text, values: [...values] });
   return rowCount ?? 0;
 }
 
-function slices({ rows, parameters }: Batch, size: number): Batch[] {
+function slices(
+  { rows, parameters }: Pick<Batch, 'rows' | 'parameters'>,
+  size: number,
+): Pick<Batch, 'rows' | 'parameters'>[] {
   return Array.from({ length: Math.ceil(rows / size) }, (_, index) => {
     const places = Array.from({ length: Math.min(size, rows - index * size) }, (__, place) => index * size + place);
     return { rows: places.length, parameters: parameters.map((array) => pick(array, places)) };

@@ -418,6 +418,23 @@ describe('an application at work', () => {
     expectCounts(first.counts, { read: 4, reencrypted: 2, changed: 2 });
   });
 
+  test('puts another row where one stood that was read: it is not taken for that one', async () => {
+    await world.table('replaced', oldRows(world, 3));
+    const placesOf = async (): Promise<unknown[]> =>
+      (await world.sql('SELECT ctid::text AS place FROM replaced ORDER BY 1')).map(({ place }) => place);
+    const before = await placesOf();
+    const stranger = fernetToken(world.old, 'a stranger').toString();
+    const reencryptor = afterReading(
+      'DELETE FROM replaced WHERE id = 2',
+      'VACUUM replaced',
+      `INSERT INTO replaced VALUES (20, '${stranger}')`,
+    );
+    const first = await sweep({ server: world.server(), facts: await world.facts('replaced'), reencryptor });
+    expectCounts(first.counts, { read: 3, reencrypted: 2, changed: 1 });
+    expect(await placesOf()).toContain(before[1]);
+    expect(await world.sql('SELECT encrypted_value AS v FROM replaced WHERE id = 20')).toEqual([{ v: stranger }]);
+  });
+
   test('uses a row without touching the value: that is no change', async () => {
     await world.table('used', oldRows(world, 3));
     const reencryptor = afterReading('UPDATE used SET used_at = now()');
