@@ -12,6 +12,9 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['**/*.it.test.ts', 'test/e2e/**'],
+          // A net, not an expectation: a property is tried a hundred times, and a machine may be busy with something else.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },

@@ -2,6 +2,7 @@
 import type { GcmFormat } from '../domain/specs/encryption.js';
 
 export type Encoding = GcmFormat['encoding'];
+export type TextEncoding = Exclude<Encoding, 'binary'>;
 
 /** Base64 comes with its "=" or without, as applications have it; what was found without is written without. */
 export interface Decoded {
@@ -12,8 +13,11 @@ export interface Decoded {
 /** Hex in either case; base64 with all of its padding or none. @returns null for anything else. */
 export function decode(written: Buffer, encoding: Encoding): Decoded | null {
   if (encoding === 'binary') return { bytes: written, padded: false };
-  // One character a byte: what is no ASCII is no digit of any encoding either.
-  const text = written.toString('latin1');
+  return decodeText(written.toString('latin1'), encoding);
+}
+
+/** @param text one character a byte (latin1): what is no ASCII is no digit of any encoding either. */
+export function decodeText(text: string, encoding: TextEncoding): Decoded | null {
   const bytes = Buffer.from(text, encoding);
   if (encoding === 'hex') return bytes.length * 2 === text.length ? { bytes, padded: false } : null;
   const plain = unpadded(bytes, encoding);
@@ -21,11 +25,10 @@ export function decode(written: Buffer, encoding: Encoding): Decoded | null {
   return text === padded(plain) ? { bytes, padded: true } : null;
 }
 
-export function encode(bytes: Buffer, encoding: Encoding, withPadding: boolean): Buffer {
-  if (encoding === 'binary') return bytes;
-  if (encoding === 'hex') return Buffer.from(bytes.toString('hex'), 'latin1');
+export function encodeText(bytes: Buffer, encoding: TextEncoding, withPadding: boolean): string {
+  if (encoding === 'hex') return bytes.toString('hex');
   const plain = unpadded(bytes, encoding);
-  return Buffer.from(withPadding ? padded(plain) : plain, 'latin1');
+  return withPadding ? padded(plain) : plain;
 }
 
 function unpadded(bytes: Buffer, encoding: 'base64' | 'base64url'): string {

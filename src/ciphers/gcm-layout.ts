@@ -1,7 +1,7 @@
 /** Where iv, tag and ciphertext stand in a stored AES-256-GCM value, and how they are written. */
 import { KeyturnError } from '../domain/errors.js';
 import type { GcmFormat } from '../domain/specs/encryption.js';
-import { decode, encode } from './encodings.js';
+import { decode, decodeText, encodeText, type TextEncoding } from './encodings.js';
 import { keyId } from './key-material.js';
 
 /** 128 bits, the only length that Node's applications use. */
@@ -40,17 +40,27 @@ export function prefixOf({ prefix }: GcmFormat, key: Buffer): Buffer {
 
 /** @param value without its prefix. @returns null: it is not laid out like that. */
 export function parseGcm(format: GcmFormat, value: Buffer): ParsedGcm | null {
-  return format.separator === undefined ? parsePacked(format, value) : parseSeparated(format, value, format.separator);
+  const { separator, encoding } = format;
+  // Binary values have no separator: checkGcmFormat.
+  if (separator === undefined || encoding === 'binary') return parsePacked(format, value);
+  return parseSeparated(format, value.toString('latin1'), latin1Of(separator), encoding);
 }
 
 export function writeGcm(format: GcmFormat, prefix: Buffer, parts: GcmParts, padded: boolean): Buffer {
   const { layout, encoding, separator } = format;
   const inOrder = layout.map((part) => parts[part]);
-  if (separator === undefined) return Buffer.concat([prefix, encode(Buffer.concat(inOrder), encoding, padded)]);
-  const between = Buffer.from(separator, 'utf8');
-  const [first, second, third] = inOrder.map((part) => encode(part, encoding, padded));
-  if (!first || !second || !third) throw new TypeError('a layout has three parts');
-  return Buffer.concat([prefix, first, between, second, between, third]);
+  if (encoding === 'binary') return Buffer.concat([prefix, ...inOrder]);
+  // As one text: a Buffer for each part costs more than what it holds.
+  const text =
+    separator === undefined
+      ? encodeText(Buffer.concat(inOrder), encoding, padded)
+      : inOrder.map((part) => encodeText(part, encoding, padded)).join(latin1Of(separator));
+  return Buffer.from(prefix.toString('latin1') + text, 'latin1');
+}
+
+/** UTF-8's bytes, a character each. */
+function latin1Of(text: string): string {
+  return /^[\x20-\x7e]*$/.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
 }
 
 function parsePacked({ layout, encoding, ivLength }: GcmFormat, value: Buffer): ParsedGcm | null {
@@ -68,20 +78,20 @@ function parsePacked({ layout, encoding, ivLength }: GcmFormat, value: Buffer): 
   return complete(parts, padded);
 }
 
-function parseSeparated({ layout, encoding, ivLength }: GcmFormat, value: Buffer, separator: string): ParsedGcm | null {
-  const between = Buffer.from(separator, 'utf8');
-  const first = value.indexOf(between);
-  const second = first < 0 ? -1 : value.indexOf(between, first + between.length);
+function parseSeparated(
+  { layout, ivLength }: GcmFormat,
+  text: string,
+  between: string,
+  encoding: TextEncoding,
+): ParsedGcm | null {
+  const first = text.indexOf(between);
+  const second = first < 0 ? -1 : text.indexOf(between, first + between.length);
   if (second < 0) return null;
-  const texts = [
-    value.subarray(0, first),
-    value.subarray(first + between.length, second),
-    value.subarray(second + between.length),
-  ];
+  const texts = [text.slice(0, first), text.slice(first + between.length, second), text.slice(second + between.length)];
   const parts: Partial<Record<keyof GcmParts, Buffer>> = {};
   let padded = false;
   for (const [index, part] of layout.entries()) {
-    const decoded = decode(texts[index] ?? Buffer.alloc(0), encoding);
+    const decoded = decodeText(texts[index] ?? '', encoding);
     if (decoded === null) return null;
     parts[part] = decoded.bytes;
     // Of 12, 16 and however many bytes at least one needs padding, if padding is used at all: 16 does.
