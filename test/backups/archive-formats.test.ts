@@ -188,7 +188,7 @@ describe.runIf(hasGpg)('one run of gpg', () => {
     const given = new AbortController();
     const attempt = new GpgFormat(new SecretValue(passphrase)).encrypt(Buffer.from('x'), given.signal);
     const caught = attempt.catch((error: unknown) => error);
-    await vi.waitFor(() => readFile(join(bin, 'pid'), 'utf8').then((text) => expect(text).toMatch(/\d/)), 10_000);
+    await vi.waitFor(() => readFile(join(bin, 'pid'), 'utf8').then((text) => expect(text).toMatch(/\d/)), 30_000);
     given.abort(new Error('gone'));
     expect(await caught).toMatchObject({ message: 'gone' });
     const pid = Number(await readFile(join(bin, 'pid'), 'utf8'));

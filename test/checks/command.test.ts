@@ -74,7 +74,7 @@ test('time is up for the whole process group, also for what ignores SIGTERM', as
   const answer = await askCommand(script(stubborn, { timeout: '500ms' }), contextWith());
   expect(answer.summary).toContain('did not end within 500ms');
   const pid = Number(readFileSync(pidFile, 'utf8'));
-  await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 4_000 });
+  await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 30_000 });
 });
 
 test('an abort ends the command and is no answer', async () => {
@@ -96,9 +96,9 @@ test('more output than is kept does not fill the memory, and its end is what is 
 
 test('what it leaves running does not hold up the answer', async () => {
   const started = performance.now();
-  const answer = await askCommand(script('sleep 4 & echo started'), contextWith());
+  const answer = await askCommand(script('sleep 20 & echo started'), contextWith());
   expect(answer.passed).toBe(true);
-  expect(performance.now() - started).toBeLessThan(3_000);
+  expect(performance.now() - started).toBeLessThan(15_000);
 });
 
 function isAlive(pid: number): boolean {

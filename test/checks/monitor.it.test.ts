@@ -49,7 +49,7 @@ test('one that rises further is a breach at once, with baseline, value and allow
   const error = await failureOf(watching);
   expect(error).toMatchObject({ code: 'monitor-breached', effect: 'none', retryable: false });
   expect(error.message).toBe('rejected rose by 6 (baseline 100, now 106), 5 allowed');
-  expect(performance.now() - started).toBeLessThan(3_000);
+  expect(performance.now() - started).toBeLessThan(15_000);
 });
 
 test('a restart of the application resets its counter, not what has been counted', async () => {
@@ -139,7 +139,7 @@ test('each is asked at its own interval, and the first breach ends all', async (
   expect((await failureOf(watchMonitors([slow, breaching], { until: soon(30_000), context }))).message).toContain(
     'breaching',
   );
-  expect(performance.now() - started).toBeLessThan(3_000);
+  expect(performance.now() - started).toBeLessThan(9_000);
 });
 
 test('a new worker goes on with the state of the last one: same baseline, nothing missed between them', async () => {

@@ -30,22 +30,22 @@ export function deployerContract(type: string, open: () => Promise<DeployerFixtu
     test('makes the service use what the store holds', async () => {
       await fixture.set('first-value-aaaaaaaa');
       await fixture.working.deploy(never);
-      await expect.poll(() => fixture.deployed(), { timeout: 10_000 }).toBe('first-value-aaaaaaaa');
+      await expect.poll(() => fixture.deployed(), { timeout: 30_000 }).toBe('first-value-aaaaaaaa');
       await fixture.set('second-value-bbbbbbbb');
       await fixture.working.deploy(never);
-      await expect.poll(() => fixture.deployed(), { timeout: 10_000 }).toBe('second-value-bbbbbbbb');
+      await expect.poll(() => fixture.deployed(), { timeout: 30_000 }).toBe('second-value-bbbbbbbb');
     });
 
     test('twice ends as once', async () => {
       await fixture.working.deploy(never);
       const before = await fixture.deployed();
       await fixture.working.deploy(never);
-      await expect.poll(() => fixture.deployed(), { timeout: 10_000 }).toBe(before);
+      await expect.poll(() => fixture.deployed(), { timeout: 30_000 }).toBe(before);
     });
 
     test('what is stopped runs no more, twice is as once, and the next deploy starts it again', async () => {
       await fixture.working.deploy(never);
-      await expect.poll(() => fixture.runs(), { timeout: 10_000 }).toBe(true);
+      await expect.poll(() => fixture.runs(), { timeout: 30_000 }).toBe(true);
       expect(fixture.working.stopping).not.toBeNull();
       await fixture.working.stop(never);
       expect(await fixture.runs()).toBe(false);
@@ -53,7 +53,7 @@ export function deployerContract(type: string, open: () => Promise<DeployerFixtu
       expect(await fixture.runs()).toBe(false);
       await fixture.set('after-the-stop-dddddddd');
       await fixture.working.deploy(never);
-      await expect.poll(() => fixture.deployed(), { timeout: 10_000 }).toBe('after-the-stop-dddddddd');
+      await expect.poll(() => fixture.deployed(), { timeout: 30_000 }).toBe('after-the-stop-dddddddd');
     });
 
     test('preflight changes nothing', async () => {
@@ -104,7 +104,7 @@ export function deployerContract(type: string, open: () => Promise<DeployerFixtu
       setTimeout(() => controller.abort(reason), 500);
       const started = performance.now();
       await expect(deploying).rejects.toBe(reason);
-      expect(performance.now() - started).toBeLessThan(9_000);
+      expect(performance.now() - started).toBeLessThan(30_000);
     });
   });
 }

@@ -91,7 +91,7 @@ test('a program left running on the command’s output is a failed deploy: it wo
 
 test('a program left running with an output of its own is fine, and lives on', async () => {
   await script('(sleep 1; touch lived) >/dev/null 2>&1 &').deploy(never);
-  await expect.poll(() => existsSync(join(directory, 'lived')), { timeout: 3_000 }).toBe(true);
+  await expect.poll(() => existsSync(join(directory, 'lived')), { timeout: 30_000 }).toBe(true);
 });
 
 test('preflight finds a program as the operating system will', async () => {

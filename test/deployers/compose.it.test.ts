@@ -135,7 +135,7 @@ describe.skipIf(missing !== null)('Docker Compose', () => {
     });
     expect(naive).toContain('from-the-shell');
     await project.deployer({}, worker).deploy(never);
-    await expect.poll(() => shown(port), { timeout: 10_000 }).toBe('from-the-env-file');
+    await expect.poll(() => shown(port), { timeout: 30_000 }).toBe('from-the-env-file');
     expect(project.compose('ps', '--format', 'json')).toContain(project.name);
   });
 

@@ -62,7 +62,7 @@ function worker(seconds: number, timeout: string) {
 }
 
 async function begun(count = 1): Promise<void> {
-  await expect.poll(() => log().filter((line) => line.startsWith('begin')).length, { timeout: 8_000 }).toBe(count);
+  await expect.poll(() => log().filter((line) => line.startsWith('begin')).length, { timeout: 30_000 }).toBe(count);
 }
 
 test('a deploy that takes over from a killed worker waits for the deploy that the worker has left running', async () => {

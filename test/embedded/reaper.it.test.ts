@@ -12,6 +12,9 @@ beforeAll(async () => {
 });
 afterAll(() => build.remove());
 
+/** The machine may be busy with other tests; that it comes is what is claimed. */
+const PATIENT = { timeout: 30_000, interval: 100 };
+
 describe('a parent that is killed with SIGKILL', () => {
   it('leaves no Temporal, no PostgreSQL, no helper and no files behind', async () => {
     const parent = await startParent<{ temporal: number; postgres: number; directory: string; reaper: number }>(
@@ -32,12 +35,9 @@ describe('a parent that is killed with SIGKILL', () => {
     parent.kill('SIGKILL');
     await parent.ended;
 
-    await vi.waitFor(
-      async () => {
-        for (const pid of [temporal, postgres, reaper, ...backends]) expect(await lives(pid), String(pid)).toBe(false);
-      },
-      { timeout: 8_000, interval: 100 },
-    );
+    await vi.waitFor(async () => {
+      for (const pid of [temporal, postgres, reaper, ...backends]) expect(await lives(pid), String(pid)).toBe(false);
+    }, PATIENT);
     expect(existsSync(directory)).toBe(false);
   });
 
@@ -51,15 +51,12 @@ describe('a parent that is killed with SIGKILL', () => {
     );
     await vi.waitFor(async () => {
       expect((await childrenOf(parent.said.stubborn)).length).toBeGreaterThan(1);
-    });
+    }, PATIENT);
     const family = [parent.said.stubborn, ...(await childrenOf(parent.said.stubborn))];
     parent.kill('SIGKILL');
-    await vi.waitFor(
-      async () => {
-        for (const pid of family) expect(await lives(pid), String(pid)).toBe(false);
-      },
-      { timeout: 9_000, interval: 100 },
-    );
+    await vi.waitFor(async () => {
+      for (const pid of family) expect(await lives(pid), String(pid)).toBe(false);
+    }, PATIENT);
   });
 });
 
@@ -71,7 +68,7 @@ describe('a guarded program', () => {
     expect((await parent.ended).exitCode).toBe(7);
     await vi.waitFor(async () => {
       expect(await lives(parent.said.pid)).toBe(false);
-    });
+    }, PATIENT);
   });
 
   it('says how it ended, and stopping it twice is the same as once', async () => {
@@ -88,7 +85,7 @@ describe('a guarded program', () => {
     const child = await spawnGuarded('/bin/sh', ['-c', "trap '' TERM; while :; do sleep 0.1; done"]);
     await vi.waitFor(async () => {
       expect((await childrenOf(child.pid)).length).toBe(1);
-    });
+    }, PATIENT);
     expect((await child.stop(200)).signal).toBe('SIGKILL');
   });
 

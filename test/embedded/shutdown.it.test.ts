@@ -81,7 +81,7 @@ describe('a process that ends', () => {
       async () => {
         expect(await lives(parent.said.child)).toBe(false);
       },
-      { timeout: 2_000 },
+      { timeout: 30_000 },
     );
   });
 

@@ -291,7 +291,7 @@ describe('a reload of messaging under traffic', { timeout: 240_000 }, () => {
     const posting = ask(production, '/api/messages', { json, token: accessToken });
     const waiting = `SELECT application_name AS application FROM pg_stat_activity
       WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-    await expect.poll(() => query(production, waiting), { timeout: 5_000 }).toHaveLength(1);
+    await expect.poll(() => query(production, waiting), { timeout: 30_000 }).toHaveLength(1);
     const reloading = reload(production);
     const fresh = async (): Promise<number> =>
       (await pools(production)).filter(({ application }) => !old.includes(application)).length;

@@ -53,7 +53,7 @@ test('when its time is up the whole group ends, also what ignores SIGTERM', asyn
   const stubborn = `sh -c 'trap "" TERM; echo $$ > ${pidFile}; while true; do sleep 0.1; done' & wait`;
   expect(await script(stubborn, { limit: 500 })).toMatchObject({ timedOut: true });
   const pid = Number(readFileSync(pidFile, 'utf8'));
-  await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 10_000 });
+  await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 30_000 });
 });
 
 test('an abort ends it, and is answered with the abort’s reason once it has ended', async () => {
@@ -62,7 +62,7 @@ test('an abort ends it, and is answered with the abort’s reason once it has en
   const slow = `trap 'sleep 0.3; touch ${ended}; exit 0' TERM; touch ${begun}; while true; do sleep 0.05; done`;
   const running = script(slow, { grace: 10_000 }, controller.signal);
   running.catch(() => undefined);
-  await vi.waitFor(() => expect(existsSync(begun)).toBe(true), { timeout: 10_000 });
+  await vi.waitFor(() => expect(existsSync(begun)).toBe(true), { timeout: 30_000 });
   const reason = new Error('cancelled');
   controller.abort(reason);
   await expect(running).rejects.toBe(reason);
@@ -98,7 +98,7 @@ test('what it left running lives on if its output is read on, and ends at its ne
     script(leave(reads), { drain: 100, heldOutput: 'read on' }),
     script(leave(closed), { drain: 100, heldOutput: 'close' }),
   ]);
-  await vi.waitFor(() => expect(existsSync(reads)).toBe(true), { timeout: 10_000 });
+  await vi.waitFor(() => expect(existsSync(reads)).toBe(true), { timeout: 30_000 });
   await sleep(500);
   expect(existsSync(closed)).toBe(false);
 });

@@ -218,7 +218,7 @@ test('an answer to the commit that is lost: the effect is unknown, and a second 
     CREATE CONSTRAINT TRIGGER linger AFTER UPDATE ON lost DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.id = 20) EXECUTE FUNCTION linger()`);
   const error = await failureOf(run(['lost'], { limit: 1_000 }));
   expect(error).toMatchObject({ code: 'database-timeout', effect: 'unknown' });
-  await expect.poll(async () => underNew(world, (await world.values('lost'))[0]!), { timeout: 10_000 }).not.toBeNull();
+  await expect.poll(async () => underNew(world, (await world.values('lost'))[0]!), { timeout: 30_000 }).not.toBeNull();
   const { columns } = await run(['lost']);
   expectCounts(columns[0]!.counts, { read: 20, alreadyNew: 20 });
 });

@@ -24,7 +24,7 @@ test('a share of the time is spent resting', async () => {
   for (let page = 0; page < 10; page += 1) await throttle.hold(client, 20);
   // 10 × 20 ms of work at three quarters of rest: 600 ms.
   expect(performance.now() - started).toBeGreaterThan(550);
-  expect(performance.now() - started).toBeLessThan(3_000);
+  expect(performance.now() - started).toBeLessThan(20_000);
 });
 
 test('nothing is written while too many sessions are at work, ours not counted', async () => {
