@@ -8,7 +8,7 @@ import { WHOLE_TABLE } from './key-range.js';
 import { byTable, gather, keepKeys, type RowKeys } from './lost-rows.js';
 import { findQuarantine, labelOf, placeOf } from './quarantine.js';
 import { readPages } from './read-pages.js';
-import { union } from './recover.js';
+import { count, union } from './recover.js';
 import { allowJoins, demandRemovable } from './removal.js';
 import { prepareSession } from './session.js';
 
@@ -44,6 +44,10 @@ export interface LossOfTable {
   readonly label: readonly string[];
   /** Of this rotation, from an earlier attempt. */
   readonly quarantine: string | null;
+  /** Rows in it. */
+  readonly quarantined: number;
+  /** Which of the readers can read what is in it: a key may have turned up since. */
+  readonly readsAgain: readonly string[];
 }
 
 const LIMIT_MS = 24 * 3_600_000;
@@ -90,6 +94,9 @@ async function lossOf(
   const known = await labelOf(client, facts, label);
   const identities = await identitiesOf(client, facts, known, { keys: gone.name });
   const quarantine = await findQuarantine(client, facts, rotation);
+  const again = [];
+  for (const column of quarantine ? columns : [])
+    again.push(await countColumn(client, { ...column.facts, ...quarantine, partitioned: false }, column.readers));
   // The next table's pages are found by their key again.
   await prepareSession(client);
   return {
@@ -99,6 +106,8 @@ async function lossOf(
     identities,
     label: known,
     quarantine: quarantine && placeOf(quarantine),
+    quarantined: quarantine ? await count(client, placeOf(quarantine)) : 0,
+    readsAgain: again.flatMap(({ loss }) => loss.reads.filter(({ rows }) => rows > 0).map(({ name }) => name)),
   };
 }
 

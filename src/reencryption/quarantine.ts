@@ -24,6 +24,11 @@ export function placeOf({ schema, table }: Quarantine): string {
   return `${quote(schema)}.${quote(table)}`;
 }
 
+/** The table that keeps the names of its rows when it is destroyed. As long a name: it fits too. */
+export function namesOf({ schema, table }: Quarantine): Quarantine {
+  return { schema, table: table.replace(/_quarantine_(?=\d{8}_[0-9a-f]{8}$)/, '_identities_') };
+}
+
 /** @returns null: this run has moved nothing out of that table. */
 export async function findQuarantine(
   client: pg.Client,

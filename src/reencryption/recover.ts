@@ -131,7 +131,7 @@ export async function union(
   return { name, rows: await count(client, name) };
 }
 
-async function count(client: pg.Client, place: string): Promise<number> {
+export async function count(client: pg.Client, place: string): Promise<number> {
   return (await client.query<{ count: number }>(`SELECT count(*)::int AS count FROM ${place}`)).rows[0]?.count ?? 0;
 }
 

@@ -7,7 +7,7 @@ import { identitiesOf } from './identities.js';
 import { WHOLE_TABLE } from './key-range.js';
 import { byTable, gather, keepKeys, sameRow, type RowKeys } from './lost-rows.js';
 import { tableOf } from './page-statements.js';
-import { findQuarantine, labelOf, placeOf, sameLabel } from './quarantine.js';
+import { findQuarantine, labelOf, namesOf, placeOf, sameLabel, type Quarantine } from './quarantine.js';
 import { readPages } from './read-pages.js';
 import { allowJoins } from './removal.js';
 import { prepareSession } from './session.js';
@@ -16,6 +16,8 @@ export interface Reentries {
   readonly table: string;
   /** null: nothing of this table was quarantined. */
   readonly quarantine: string | null;
+  /** Where the names of its rows are kept when it is destroyed. */
+  readonly names: string;
   readonly quarantined: number;
   readonly entered: number;
   /** The first of each. */
@@ -43,7 +45,7 @@ export async function findReentries(options: {
       const found: Reentries[] = [];
       for (const [place, group] of byTable(columns).entries()) {
         const quarantine = group[0] ? await findQuarantine(client, group[0].facts, rotation) : null;
-        if (quarantine) found.push(await ofTable(client, group, { place, label, quarantine: placeOf(quarantine) }));
+        if (quarantine) found.push(await ofTable(client, group, { place, label, quarantine }));
       }
       await client.query('ROLLBACK');
       return found;
@@ -55,8 +57,9 @@ export async function findReentries(options: {
 async function ofTable(
   client: pg.Client,
   columns: readonly { readonly facts: ColumnFacts; readonly reader: Reader }[],
-  { place, label, quarantine }: { place: number; label: readonly string[]; quarantine: string },
+  { place, label, quarantine: from }: { place: number; label: readonly string[]; quarantine: Quarantine },
 ): Promise<Reentries> {
+  const [quarantine, names] = [placeOf(from), placeOf(namesOf(from))];
   const facts = columns[0]?.facts;
   if (!facts) throw new TypeError('a table has at least one column');
   const alive: string[] = [];
@@ -77,7 +80,7 @@ async function ofTable(
   const missing = await identitiesOf(client, facts, known, { quarantine, more: `NOT ${is}` });
   await prepareSession(client);
   const { all: quarantined = 0, entered = 0 } = rows[0] ?? {};
-  return { table: `${facts.schema}.${facts.table}`, quarantine, quarantined, entered, missing, there };
+  return { table: `${facts.schema}.${facts.table}`, quarantine, names, quarantined, entered, missing, there };
 }
 
 async function underNewKey(client: pg.Client, facts: ColumnFacts, reader: Reader): Promise<RowKeys> {

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { openReader, openReencryptor } from '../../src/ciphers/open-cipher.js';
 import type { ColumnFacts } from '../../src/reencryption/column-facts.js';
+import { destroyQuarantines } from '../../src/reencryption/destroy-quarantine.js';
 import { findLoss } from '../../src/reencryption/loss.js';
 import { findReentries } from '../../src/reencryption/reentries.js';
 import { recover, undoRecovery, type RecoveredTable } from '../../src/reencryption/recover.js';
@@ -43,6 +44,20 @@ const loss = (facts: readonly ColumnFacts[], label: readonly string[] = []) =>
     })),
     rotation: 'run-1',
     label,
+  });
+
+const look = (facts: ColumnFacts, label: readonly string[]) =>
+  findReentries({
+    server: world.server(),
+    columns: [{ facts, reader: openReader(FERNET, world.next) }],
+    rotation: 'run-1',
+    label,
+  });
+
+const destroy = (facts: readonly ColumnFacts[], lists: readonly string[] = [], rotation = 'run-1') =>
+  destroyQuarantines({
+    ...{ server: world.server(), rotation, label: ['platform'], lists },
+    columns: facts.map((of) => ({ facts: of })),
   });
 
 const digest = async (table: string): Promise<unknown> =>
@@ -182,26 +197,77 @@ test('what is entered again is found by key, and by a label that no other row ha
   );
   const facts = await world.facts('labelled');
   await away([facts], ['platform']);
-  const look = () =>
-    findReentries({
-      server: world.server(),
-      columns: [{ facts, reader: openReader(FERNET, world.next) }],
-      rotation: 'run-1',
-      label: ['platform'],
-    });
   // Row 8 is like row 1, which was kept: that is no re-entry.
-  expect(await look()).toMatchObject([{ quarantined: 4, entered: 0, there: [] }]);
+  expect(await look(facts, ['platform'])).toMatchObject([{ quarantined: 4, entered: 0, there: [] }]);
   const enter = (id: number, platform: string, key: Buffer) =>
     world.sql('INSERT INTO labelled VALUES ($1, $2, NULL, $3)', [id, String(fernetToken(key, 'anew')), platform]);
   await enter(2, 'renamed', world.next);
   await enter(104, 'p4', world.next);
   await enter(106, 'p6', world.other);
   await enter(108, 'p1', world.next);
-  expect(await look()).toMatchObject([
+  expect(await look(facts, ['platform'])).toMatchObject([
     {
       entered: 2,
       there: ['id=2 (platform=p2)', 'id=4 (platform=p4)'],
       missing: ['id=6 (platform=p6)', 'id=8 (platform=p1)'],
     },
   ]);
+});
+
+describe('a quarantine that is destroyed', () => {
+  test('is gone with its rows, what was kept stays as it is, and a second call finds nothing', async () => {
+    await world.table('ended', halfLost(10));
+    const facts = await world.facts('ended');
+    const [done] = await away([facts]);
+    const sum = await digest('ended');
+    expect(await destroy([facts], [], 'run-2')).toEqual([]);
+    expect(await destroy([facts])).toEqual([{ quarantine: done?.quarantine, rows: 5 }]);
+    expect(await destroy([facts])).toEqual([]);
+    expect(await world.sql(`SELECT relname FROM pg_class WHERE relname ~ '^ended_(quarantine|identities)'`)).toEqual(
+      [],
+    );
+    expect(await digest('ended')).toBe(sum);
+    expect(await look(facts, [])).toEqual([]);
+    expect((await loss([facts]))[0]).toMatchObject({ quarantine: null, quarantined: 0 });
+  });
+
+  test('leaves the names of more rows than people are told of, and no value', async () => {
+    await world.table('many', halfLost(500));
+    await world.sql(`ALTER TABLE many ADD COLUMN platform text; UPDATE many SET platform = 'p' || id`);
+    const facts = await world.facts('many');
+    await away([facts], ['platform']);
+    const [found] = await look(facts, ['platform']);
+    expect(found?.missing).toHaveLength(200);
+    expect(found?.names).toMatch(/^"public"\."many_identities_\d{8}_[0-9a-f]{8}"$/);
+    expect(await destroy([facts], [found!.names])).toMatchObject([{ rows: 250 }]);
+    const named = await world.sql(`SELECT * FROM ${found!.names} ORDER BY id`);
+    expect(named).toEqual(
+      Array.from({ length: 250 }, (_, row) => ({ id: String(2 * row + 2), platform: `p${2 * row + 2}` })),
+    );
+  });
+
+  test('stays whole while somebody reads it, and that is tried again', async () => {
+    await world.table('dumped', halfLost(4));
+    const facts = await world.facts('dumped');
+    const [done] = await away([facts]);
+    const reader = await world.connect();
+    await reader.query(`BEGIN; SELECT * FROM ${done!.quarantine!}`);
+    expect(await failureOf(destroy([facts]))).toMatchObject({ retryable: true, effect: 'none' });
+    await reader.query('ROLLBACK');
+    expect(await destroy([facts])).toMatchObject([{ rows: 2 }]);
+  });
+
+  test('is looked into before: a key that has turned up since reads what is in it', async () => {
+    await world.table('found', halfLost(4));
+    const facts = await world.facts('found');
+    await away([facts]);
+    const readersOf = (keys: Record<string, Buffer>) =>
+      Object.entries(keys).map(([name, key]) => ({ name, reader: openReader(FERNET, key) }));
+    const readers = readersOf({ 'the key in use': world.next, 'the key from the safe': world.other });
+    const [seen] = await findLoss({
+      ...{ server: world.server(), rotation: 'run-1', label: [] },
+      columns: [{ facts, readers }],
+    });
+    expect(seen).toMatchObject({ lost: 0, quarantined: 2, readsAgain: ['the key from the safe'] });
+  });
 });
