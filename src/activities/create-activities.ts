@@ -16,7 +16,7 @@ import { arrangeSecret, discardSecret, forgetPrevious, stageSecret } from './sec
 import { stageKey } from './encryption/keys.js';
 import { proveOldKeyUnused, readRows, reencryptAtomically, reencryptRows, splitRows } from './encryption/rows.js';
 import { checkRecovery } from './encryption/loss.js';
-import { awaitReentries, findReentries, recoverRows, undoRecovery } from './encryption/recovery.js';
+import { awaitReentries, destroyQuarantine, findReentries, recoverRows, undoRecovery } from './encryption/recovery.js';
 import { deployService, stopService } from './services.js';
 import { proveOldRefused, revokeSessions, runChecks, watchMonitors } from './verification.js';
 import { awaitAdoption, findRejected, findSessions, terminateOldSessions } from './swap/adoption.js';
@@ -100,5 +100,6 @@ export function createActivities(
     undoRecovery: asActivity((tools, hold) => undoRecovery(hold, deps, tools)),
     findReentries: asActivity(({ signal }, hold) => findReentries(hold, deps, signal)),
     awaitReentries: asActivity((tools, hold) => awaitReentries(hold, deps, tools)),
+    destroyQuarantine: asActivity(({ signal }, hold) => destroyQuarantine(hold, deps, signal)),
   };
 }

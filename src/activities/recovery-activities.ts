@@ -25,6 +25,8 @@ export interface Reentered extends Evidence {
   readonly missing: readonly string[];
   /** The quarantine tables. */
   readonly places: readonly string[];
+  /** Tables in which names are kept when those are destroyed: more rows are missing than a list has room for. */
+  readonly lists: readonly string[];
   /** Another one when anything has changed. */
   readonly key: string;
 }
@@ -44,4 +46,6 @@ export interface RecoveryActivities {
   findReentries(hold: RecoveryHold): Promise<Reentered>;
   /** Waits for another picture than `known`, `quiet` milliseconds at least unless all is entered. @throws NotYet. */
   awaitReentries(hold: RecoveryHold & { known: string; quiet: number }): Promise<Reentered>;
+  /** Its rows are gone for good. Says the same when an earlier attempt has done it. */
+  destroyQuarantine(hold: RecoveryHold & Pick<Reentered, 'quarantined' | 'places' | 'lists'>): Promise<Evidence>;
 }

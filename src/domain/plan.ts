@@ -4,7 +4,7 @@
  */
 import type { PlannedCheck, PlannedMonitor, HttpRequest, HttpFlowSpec } from './specs/check.js';
 import type { CredentialRef } from './specs/common.js';
-import type { EncryptionMode, KeyForm, Throttle, ValueFormat } from './specs/encryption.js';
+import type { EncryptionMode, KeyForm, Throttle, UnreadableRows, ValueFormat } from './specs/encryption.js';
 import type { ApprovalSpec, WindowSpec } from './specs/policy.js';
 import type { OverlapSpec, ProofSpec, SecretKind } from './specs/secret.js';
 import type { DeploySpec } from './specs/service.js';
@@ -92,6 +92,7 @@ export interface PlannedEncryption {
 
 /** How a lost key is recovered from: keyturn recover. */
 export interface PlannedRecovery {
+  readonly unreadable: UnreadableRows;
   /** Columns that tell people which row it is. */
   readonly label: readonly string[];
   /** Asked once each at the end: their requests and commands switch features on again. */

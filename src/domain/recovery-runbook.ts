@@ -13,10 +13,11 @@ export const METHOD_OF_RECOVERY = 'recover lost key';
 export function outlineRecovery(
   plan: RotationPlan,
   { columns, backups }: PlannedEncryption,
-  { enable }: PlannedRecovery,
+  { unreadable, enable }: PlannedRecovery,
 ): StepOutline[] {
   const { approval, slot, generator, verify, monitors, watch } = plan;
   const services = names(plan.services);
+  const destroys = unreadable === 'truncate';
   const protectedColumns = columns.map(nameOfColumn).join(', ');
   const all: (StepOutline | false)[] = [
     step(
@@ -26,7 +27,7 @@ export function outlineRecovery(
     ),
     step(
       'approve-recover',
-      'Approval: move what no key reads',
+      destroys ? 'Approval: destroy what no key reads' : 'Approval: move what no key reads',
       `${approval.approvers} approval(s), ${expiryText(approval)}`,
     ),
     step('stage', 'Stage a new key', `${generator} for ${slot.key}`, 'undone on failure'),
@@ -61,7 +62,14 @@ export function outlineRecovery(
       'each is read under the new key alone, none under the old',
       'forward',
     ),
-    step('forget', 'Destroy the old key', 'the previous version leaves the store; the quarantine stays', 'forward'),
+    destroys &&
+      step('destroy', 'Destroy what no key reads', 'the quarantine is dropped: its rows are gone for good', 'forward'),
+    step(
+      'forget',
+      'Destroy the old key',
+      `the previous version leaves the store${destroys ? '' : '; the quarantine stays'}`,
+      'forward',
+    ),
     step(
       'record',
       'Record in the ledger',

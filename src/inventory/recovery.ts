@@ -27,12 +27,12 @@ export function planRecovery(
   }
   const found = findSecret(inventory, plan.ref);
   const resolver = new Resolver(found, variables);
-  const { label, enable, watchEvery } = resolver.settings.fillAll(
+  const { unreadable, label, enable, watchEvery } = resolver.settings.fillAll(
     found.secret.encryption?.recovery ?? recovery.parse({}),
   );
   const checks = enable.map((name) => resolver.check(name));
   const decisions = [
-    'the key is lost: what can still be read comes over to a fresh one, the rest goes into quarantine',
+    `the key is lost: what can still be read comes over to a fresh one, the rest goes into quarantine${unreadable === 'truncate' ? ', which is destroyed at the end' : ''}`,
     ...(plan.window ? ['no maintenance window is waited for: who approves decides when'] : []),
   ];
   const recovered: RotationPlan = {
@@ -40,7 +40,7 @@ export function planRecovery(
     method: METHOD_OF_RECOVERY,
     window: null,
     decisions,
-    recovery: { label, enable: checks, watchEvery, ...offered },
+    recovery: { unreadable, label, enable: checks, watchEvery, ...offered },
   };
   return { ...recovered, digest: digestOf(recovered) };
 }

@@ -3,7 +3,8 @@
  * quarantine and is entered again by people. Source: document 004, "What Happens if CREDENTIAL_ENCRYPTION_KEY Is Lost".
  * domain/recovery-runbook.ts is the outline of these steps.
  *
- * Until people begin to enter credentials again everything is undone on failure: the quarantine keeps the rows as they were.
+ * Until people begin to enter credentials again everything is undone on failure: the quarantine keeps the rows as they were, also
+ * where the inventory says that it is destroyed at the end.
  */
 import type { RecoveryHold } from '../activities/recovery-activities.js';
 import { parseRecoverInput, type RecoverInput } from '../domain/messages.js';
@@ -16,7 +17,7 @@ import { effects, longEffects, persistentEffects } from './lib/activities.js';
 import { Board } from './lib/board.js';
 import { answer, asApplicationFailure } from './lib/failures.js';
 import { Gatekeeper } from './lib/gatekeeper.js';
-import { backUpKey, endWithOldKey } from './lib/key-steps.js';
+import { backUpKey, forgetOldKey, proveOldKeyUnused } from './lib/key-steps.js';
 import { awaitReentries } from './lib/reentries.js';
 import { holdOf, rollOut } from './lib/rollout.js';
 import { Run } from './lib/run.js';
@@ -101,12 +102,24 @@ async function carryOut(run: Run, encryption: PlannedEncryption, recovery: Plann
   );
   await verifyAndWatch(run);
   await run.pointOfNoReturn(async () => {
-    await awaitReentries(run, hold);
+    const { quarantined, places, lists } = await awaitReentries(run, hold);
     if (recovery.enable.length > 0)
       await run.step('enable', () =>
         persistentEffects('Switch features on again', taskQueue).runChecks(recovery.enable),
       );
-    await endWithOldKey(run, hold);
+    await proveOldKeyUnused(run, hold);
+    // After the proof, since a row that should not have been moved can be put back until now. Before the old key: while that is in
+    // the store, whoever goes on from a terminated run finds its quarantine, and no quarantine is left that nobody destroys.
+    if (recovery.unreadable === 'truncate')
+      await run.step('destroy', () =>
+        persistentEffects('Destroy what no key reads', taskQueue).destroyQuarantine({
+          ...hold,
+          quarantined,
+          places,
+          lists,
+        }),
+      );
+    await forgetOldKey(run, hold);
   });
 }
 

@@ -224,7 +224,7 @@ describe('when the key is lost', () => {
     const plan = await recoveryOf(`maintenanceWindow: { opens: '0 3 * * 6', stays: 1h }, ${FERNET}, ${COLUMNS} }`);
     expect(plan).toMatchObject({ method: 'recover lost key', window: null });
     expect(plan.recovery).toEqual({
-      ...{ label: [], enable: [], watchEvery: '30s', offered: ['/a.age'] },
+      ...{ unreadable: 'quarantine', label: [], enable: [], watchEvery: '30s', offered: ['/a.age'] },
       ...{ identity: { env: 'ID' }, passphrase: null },
     });
     expect(keys(plan)).toEqual([
@@ -241,8 +241,16 @@ describe('when the key is lost', () => {
     expect(plan.digest).not.toBe((await planOf(of('{ label: [platform], enable: [health] }'))).digest);
   });
 
+  test('rows that are truncated: destroyed as a step of its own, after the proof and before the old key', async () => {
+    const [plan, kept] = [await recoveryOf(of('{ unreadable: truncate }')), await recoveryOf(of('{}'))];
+    expect(plan.recovery?.unreadable).toBe('truncate');
+    expect(keys(plan).slice(-4)).toEqual(['prove', 'destroy', 'forget', 'record']);
+    expect(plan.decisions[0]).toMatch(/the rest goes into quarantine, which is destroyed at the end$/);
+    expect(plan.digest).not.toBe(kept.digest);
+  });
+
   test.each([
-    ['{ unreadable: truncate }', /recovery.unreadable: "truncate" is not possible here \(one of: quarantine\)/],
+    ['{ unreadable: clear }', /recovery.unreadable: "clear" is not possible here \(one of: quarantine, truncate\)/],
     ['{ enable: [healt] }', /recovery\.enable\[0\]: unknown check "healt" \(.*health/],
     ['{ label: [platform, value] }', /recovery\.label\[1\]: "value" is encrypted: it tells nobody which row it is/],
     ['{ lable: [platform] }', /lable/],

@@ -5,19 +5,17 @@
 import { openReader } from '../../ciphers/open-cipher.js';
 import { openDeployer } from '../../deployers/open-deployer.js';
 import { KeyturnError } from '../../domain/errors.js';
-import type { RotationPlan } from '../../domain/plan.js';
+import type { PlannedRecovery, RotationPlan } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
 import { columnFacts } from '../../reencryption/column-facts.js';
 import { findLoss, type LossOfTable } from '../../reencryption/loss.js';
 import type { ActivityDeps } from '../deps.js';
 import { assessReadiness } from '../readiness.js';
+import type { LeftBehind } from '../rotation-activities.js';
 import type { Loss } from '../recovery-activities.js';
 import { openServer } from '../swap/open-swap.js';
+import { inWords, lostIn, questionOf } from './loss-in-words.js';
 import { keysInBackups, keysInStore, type FoundKey } from './key-search.js';
-
-const NAMED = 10;
-/** A question stays one that people read. */
-const LONGEST_QUESTION = 1_500;
 
 export async function checkRecovery(plan: RotationPlan, deps: ActivityDeps, signal: AbortSignal): Promise<Loss> {
   const { encryption, recovery, ref } = plan;
@@ -52,7 +50,7 @@ export async function checkRecovery(plan: RotationPlan, deps: ActivityDeps, sign
   const rotation = leftBehind?.rotation ?? plan.requestId;
   const tables = await findLoss({ server, columns, rotation, label: recovery.label });
   demandLabels(tables, recovery.label);
-  demandLost(plan, tables, { foreign, goesOn: leftBehind !== null });
+  demandLost(plan, recovery, tables, { foreign, leftBehind });
   const stoppable = deployers.flatMap(({ name, deployer }) => (deployer.stopping === null ? [] : [name]));
   const said = tables.map(inWords).join('; ');
   const tried = [...own, ...foreign].map(({ name }) => name).join(', ');
@@ -61,7 +59,7 @@ export async function checkRecovery(plan: RotationPlan, deps: ActivityDeps, sign
     summary,
     facts: { lost: lostIn(tables), keys: own.length + foreign.length },
     leftBehind,
-    question: ask(plan, tables, tried, notes),
+    question: questionOf(plan, recovery, tables, [`Tried: ${tried}.`, ...notes.map((note) => `Not tried: ${note}.`)]),
     stoppable,
   };
 }
@@ -80,8 +78,9 @@ function demandLabels(tables: readonly LossOfTable[], label: readonly string[]):
 
 function demandLost(
   plan: RotationPlan,
+  { unreadable }: PlannedRecovery,
   tables: readonly LossOfTable[],
-  { foreign, goesOn }: { foreign: readonly FoundKey[]; goesOn: boolean },
+  { foreign, leftBehind }: { foreign: readonly FoundKey[]; leftBehind: LeftBehind | null },
 ): void {
   const found = foreign.flatMap(({ name }) => {
     const reads = tables.flatMap(({ columns }) => columns.flatMap((column) => column.reads));
@@ -100,37 +99,19 @@ function demandLost(
       },
     );
   }
+  const again = tables.flatMap(({ quarantine, readsAgain }) =>
+    readsAgain.map((name) => `${name} reads rows of ${quarantine ?? ''}`),
+  );
+  if (unreadable === 'truncate' && again.length > 0) {
+    throw new KeyturnError('key-not-lost', `the quarantine is not to be destroyed: ${again.join('; ')}`, {
+      hint: 'say unreadable: quarantine in the inventory, recover once more, and enter those rows from it',
+    });
+  }
   if (lostIn(tables) > 0) return;
-  // A terminated recovery has moved them already: this run goes on with its checklist.
-  if (goesOn && tables.some(({ quarantine }) => quarantine !== null)) return;
+  // A terminated recovery has moved them already: this run goes on with its checklist. Or it has come to destroying them.
+  const destroyed = unreadable === 'truncate' && leftBehind?.arrangement === 'new only';
+  if (leftBehind && (destroyed || tables.some(({ quarantine }) => quarantine !== null))) return;
   throw new KeyturnError('nothing-lost', `nothing is lost: ${tables.map(inWords).join('; ')}`, {
     hint: `there is nothing to recover; a new key comes by keyturn rotate ${ref}`,
   });
-}
-
-function ask({ ref }: RotationPlan, tables: readonly LossOfTable[], tried: string, notes: readonly string[]): string {
-  const lost = lostIn(tables);
-  const which = tables.flatMap(({ table, identities }) => identities.map((row) => `${table}: ${row}`));
-  const named = `${which.slice(0, NAMED).join('; ')}${lost > NAMED ? '; …' : ''}`;
-  const becomes =
-    lost === 0
-      ? 'an earlier run has moved them: this one goes on from there'
-      : `${lost} row(s) that none of these keys reads are moved to a quarantine table and must be entered again: ${named}`;
-  const warned = notes.length > 0 ? ` Not tried: ${notes.join('; ')}.` : '';
-  return `Recover ${formatRef(ref)}? ${tables.map(inWords).join('; ')}. Tried: ${tried}.${warned} What can be read comes over to a fresh key; ${becomes}`.slice(
-    0,
-    LONGEST_QUESTION,
-  );
-}
-
-function inWords({ columns, quarantine }: LossOfTable): string {
-  const said = columns.map(({ name, rows, empty, reads, lost }) => {
-    const under = reads.filter((one) => one.rows > 0).map((one) => `${one.rows} under ${one.name}`);
-    return `${name}: ${rows} rows, ${[...under, `${empty} empty`, `${lost} unreadable`].join(', ')}`;
-  });
-  return `${said.join('; ')}${quarantine === null ? '' : ` (quarantine ${quarantine})`}`;
-}
-
-function lostIn(tables: readonly LossOfTable[]): number {
-  return tables.reduce((sum, { lost }) => sum + lost, 0);
 }

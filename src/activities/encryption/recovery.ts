@@ -5,6 +5,7 @@ import { milliseconds } from '../../domain/durations.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { describeCounts } from '../../domain/row-counts.js';
 import { columnFacts } from '../../reencryption/column-facts.js';
+import { destroyQuarantines } from '../../reencryption/destroy-quarantine.js';
 import { findReentries as look } from '../../reencryption/reentries.js';
 import { recover, undoRecovery as takeBack, type RecoveredColumn } from '../../reencryption/recover.js';
 import type { Server } from '../../databases/server.js';
@@ -79,6 +80,11 @@ export async function findReentries(hold: RecoveryHold, deps: ActivityDeps, sign
     lines,
     missing,
     places: tables.flatMap(({ quarantine }) => (quarantine === null ? [] : [quarantine])),
+    lists: tables.flatMap((table) =>
+      recovery.unreadable === 'truncate' && table.quarantined - table.entered > table.missing.length
+        ? [table.names]
+        : [],
+    ),
     key: createHash('sha256')
       .update(JSON.stringify([quarantined, entered, lines]))
       .digest('hex')
@@ -100,6 +106,27 @@ export async function awaitReentries(
   if (found.key !== known && (complete || sinceFirstAttempt >= quiet)) return found;
   const took = performance.now() - started;
   throw new NotYet(found.summary, Math.round(Math.max(milliseconds(hold.recovery.watchEvery), SHARE * took)));
+}
+
+export async function destroyQuarantine(
+  { quarantined, places, lists, ...hold }: RecoveryHold & Pick<Reentered, 'quarantined' | 'places' | 'lists'>,
+  deps: ActivityDeps,
+  signal: AbortSignal,
+): Promise<Evidence> {
+  const { rotation, recovery, encryption } = hold;
+  const server = await openServer(encryption, deps, signal);
+  const columns = [];
+  for (const column of encryption.columns) columns.push({ facts: await columnFacts({ server, column }) });
+  const found = await destroyQuarantines({ server, columns, rotation, label: recovery.label, lists });
+  const destroyed = found.length > 0 ? found.reduce((sum, { rows }) => sum + rows, 0) : quarantined;
+  const named = lists.length > 0 ? `; named in ${lists.join(', ')}` : '';
+  return {
+    summary:
+      places.length > 0
+        ? `${destroyed} row(s) destroyed with ${places.join(', ')}${named}`
+        : 'nothing was in quarantine',
+    facts: { destroyed },
+  };
 }
 
 async function columnsOf(

@@ -107,12 +107,21 @@ export const throttle = z.strictObject({
 });
 export type Throttle = z.infer<typeof throttle>;
 
-/** What `recoverLostKey` does with rows that no key reads (document 004, "Recovery procedure"). */
+/**
+ * What becomes of rows that no key reads. Either way a table beside theirs takes them during the run. `quarantine`: it stays.
+ * `truncate` (document 004's way): it is destroyed at the end, and they are gone for good.
+ */
+export const UNREADABLE_ROWS = ['quarantine', 'truncate'] as const;
+export type UnreadableRows = (typeof UNREADABLE_ROWS)[number];
+
+/** What `recoverLostKey` does (document 004, "Recovery procedure"). */
 export const recovery = z.strictObject({
   unreadable: z
-    .literal('quarantine')
+    .enum(UNREADABLE_ROWS)
     .default('quarantine')
-    .describe('Rows that no key reads are moved to a table beside theirs; nothing is truncated or cleared'),
+    .describe(
+      'Rows that no key reads are moved to a table beside theirs: quarantine keeps it, truncate destroys it once they are entered again',
+    ),
   label: z.array(text).default([]).describe('Columns that tell people which row it is, such as platform and name'),
   enable: z
     .array(text)

@@ -68,8 +68,17 @@ export async function backUpKey({ plan }: Run, { backups }: PlannedEncryption): 
 
 /** Nothing is destroyed before every row has been read under the new key alone. */
 export async function endWithOldKey(run: Run, hold: EncryptionHold): Promise<void> {
-  const { taskQueue } = run.plan;
+  await proveOldKeyUnused(run, hold);
+  await forgetOldKey(run, hold);
+}
+
+export async function proveOldKeyUnused(run: Run, hold: EncryptionHold): Promise<void> {
   run.board.setPhase('proving');
+  const { taskQueue } = run.plan;
   await run.step('prove', () => longEffects('Prove that no row needs the old key', taskQueue).proveOldKeyUnused(hold));
+}
+
+export async function forgetOldKey(run: Run, hold: EncryptionHold): Promise<void> {
+  const { taskQueue } = run.plan;
   await run.step('forget', () => persistentEffects('Destroy the old key', taskQueue).forgetPrevious(hold));
 }

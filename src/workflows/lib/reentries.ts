@@ -12,30 +12,47 @@ import type { Run } from './run.js';
 const PROMPT_REPORTS = 50;
 const LONGEST_QUIET_MS = 3_600_000;
 
-/** Past the point of no return. People may end it early: what is not entered by then is left to them. */
-export async function awaitReentries(run: Run, hold: RecoveryHold): Promise<void> {
+/**
+ * Past the point of no return. People may end it early: what is not entered by then is left to them.
+ * @returns how far they have come.
+ */
+export async function awaitReentries(run: Run, hold: RecoveryHold): Promise<Reentered> {
   const { plan, board } = run;
   const key = 'reenter';
+  let reached!: Reentered;
   await run.step(key, async (): Promise<Evidence> => {
-    const first = await effects('What is to be entered again', plan.taskQueue).findReentries(hold);
-    if (first.entered === first.quarantined) return first;
-    const watch = watchReentries(run, hold, key, first);
-    board.sees(key, first.lines);
+    reached = await effects('What is to be entered again', plan.taskQueue).findReentries(hold);
+    if (reached.entered === reached.quarantined) return reached;
+    const watch = watchReentries(run, hold, key, reached);
+    board.sees(key, reached.lines);
     try {
-      const question = `${first.quarantined} row(s) of ${formatRef(plan.ref)} are in quarantine (${first.places.join(', ')}) and are to be entered again; the run goes on by itself once all are. Approve to go on without the rest.`;
+      const question = questionOf(run, hold, reached);
       const ended = await decided(run, key, question, () => watch.last().entered === watch.last().quarantined);
-      const last = watch.last();
-      if (ended === null) return { summary: last.summary, ...(last.facts ? { facts: last.facts } : {}) };
-      if (last.entered < last.quarantined) {
-        const unlisted = last.quarantined - last.entered - last.missing.length;
-        const rest = `${last.missing.join('; ')}${unlisted > 0 ? `; and ${unlisted} more` : ''}`;
-        run.leaves(`enter again: ${rest} (as they were: ${last.places.join(', ')})`);
-      }
-      return { summary: `${last.summary}; ended early: ${ended}`, ...(last.facts ? { facts: last.facts } : {}) };
+      reached = watch.last();
+      const facts = reached.facts ? { facts: reached.facts } : {};
+      if (ended === null) return { summary: reached.summary, ...facts };
+      if (reached.entered < reached.quarantined) run.leaves(`enter again: ${restOf(hold, reached)}`);
+      return { summary: `${reached.summary}; ended early: ${ended}`, ...facts };
     } finally {
       await watch.stop();
     }
   });
+  return reached;
+}
+
+function questionOf({ plan }: Run, { recovery }: RecoveryHold, { quarantined, places }: Reentered): string {
+  const rows = `${quarantined} row(s) of ${formatRef(plan.ref)} are in quarantine (${places.join(', ')})`;
+  const then =
+    recovery.unreadable === 'truncate' ? ' Either way the quarantine is destroyed then, with all its rows.' : '';
+  return `${rows} and are to be entered again; the run goes on by itself once all are. Approve to go on without the rest.${then}`;
+}
+
+/** By name. What a list has no room for can be looked up in the quarantine, or in the names that are kept of it. */
+function restOf({ recovery }: RecoveryHold, { quarantined, entered, missing, places, lists }: Reentered): string {
+  const unlisted = quarantined - entered - missing.length;
+  const destroyed = recovery.unreadable === 'truncate';
+  const more = destroyed ? `; and ${unlisted} more (their names: ${lists.join(', ')})` : `; and ${unlisted} more`;
+  return `${missing.join('; ')}${unlisted > 0 ? more : ''}${destroyed ? '' : ` (as they were: ${places.join(', ')})`}`;
 }
 
 /** A no, and a deadline that passes, mean that the wait goes on. @returns who ended it; null: there is nothing left to wait for. */

@@ -1,6 +1,4 @@
 /** The recovery from a lost key over real rows: what is kept, what is moved, what people are asked and told. */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { APPROVE, RECOVER_WORKFLOW_TYPE } from '../../../src/domain/messages.js';
@@ -8,8 +6,8 @@ import type { RotationReport } from '../../../src/domain/report.js';
 import { id, run } from '../../databases/roles/support/world.js';
 import { endOf } from '../support/end-of.js';
 import { ANA } from '../support/real-stage.js';
-import { freshKey } from './support/fernet.js';
 import { attend, enterAgain, lose, loseHalf, quarantineOf } from './support/losses.js';
+import { backUp, forgetBackups, replaceKey, startOffered } from './support/offers.js';
 import { bytesOf, pictureOf } from './support/picture.js';
 import { ledgerOf } from './support/runs.js';
 import { Stage } from './support/stage.js';
@@ -173,14 +171,8 @@ describe('the key is not lost', () => {
     const identity = await generateX25519Identity();
     const backup = { identity, recipient: await identityToRecipient(identity) };
     await withSystem({ ...GIVEN, backup }, async (system) => {
-      await stage.client.workflow.execute('backUpSecrets', {
-        taskQueue: stage.taskQueue,
-        workflowId: `backup:${system.name}/production/key`,
-        args: [{ system: system.name, environment: 'production', backup: 'key', operator: ANA }],
-      });
-      // Somebody has put another key in its place: no row reads any more.
-      const env = await readFile(system.envFile, 'utf8');
-      await writeFile(system.envFile, env.replace(system.oldKey, freshKey()));
+      await backUp(stage, system);
+      await replaceKey(system);
       await body(system, identity);
     });
   };
@@ -199,21 +191,9 @@ describe('the key is not lost', () => {
 
   it('when an archive that people offer holds it; one that cannot be opened is an error', async () => {
     await backedUp(async (system) => {
-      const safe = join(system.inventory, 'safe');
-      const [archive = ''] = (await readdir(safe)).filter((name) => name.endsWith('.age'));
-      // The inventory does not know of it any more.
-      const file = join(system.inventory, 'system.yaml');
-      const known = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
-      await writeFile(file, JSON.stringify({ ...known, backups: {} }));
-      const recover = async (more: object): Promise<string> => {
-        const input = { system: system.name, environment: 'production', secret: system.secret, operator: ANA };
-        const handle = await stage.client.workflow.start(RECOVER_WORKFLOW_TYPE, {
-          workflowId: stage.workflowId(system, 'production'),
-          taskQueue: stage.taskQueue,
-          args: [{ ...input, backups: [join(safe, archive)], ...more }],
-        });
-        return await endOf(handle);
-      };
+      const archive = await forgetBackups(system);
+      const recover = async (more: object): Promise<string> =>
+        await endOf(await startOffered(stage, system, { backups: [archive], ...more }));
       expect(await recover({ identity: { env: 'BACKUP_IDENTITY' } })).toMatch(
         /the key is not lost: the current key in/,
       );

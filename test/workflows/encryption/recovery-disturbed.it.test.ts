@@ -1,5 +1,5 @@
 /** Every step of a recovery, crashed, failed, cancelled and terminated, on real rows: what could be read can be read afterwards. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ApplicationFailure } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
 import { RECOVER_WORKFLOW_TYPE } from '../../../src/domain/messages.js';
@@ -14,13 +14,16 @@ import type { Given, System } from './support/system.js';
 
 let stage: Stage;
 let undisturbed: Ended;
+let truncated: Ended;
 beforeAll(async () => {
   stage = await Stage.open(RECOVER_WORKFLOW_TYPE);
   undisturbed = await recovered();
+  truncated = await recovered(undefined, TRUNCATE);
 });
 afterAll(() => stage.close());
 
 const GIVEN: Given = { mode: 'atomic', recovery: { enable: ['enable'], watchEvery: '1s' } };
+const TRUNCATE: Given = { mode: 'atomic', recovery: { ...GIVEN.recovery, unreadable: 'truncate' } };
 /** Once credentials are entered again, nothing is undone. */
 const FORWARD = 'findReentries 1';
 
@@ -29,12 +32,17 @@ interface Ended {
   readonly before: Picture;
   readonly after: Picture;
   readonly quarantined: number;
+  /** As the ledger has it. */
+  readonly destroyed: readonly unknown[];
   readonly ledger: readonly string[];
   readonly calls: readonly string[];
 }
 
-async function recovered(prepare: (system: System, handle: WorkflowHandle) => void = () => undefined): Promise<Ended> {
-  const system = await stage.system(GIVEN);
+async function recovered(
+  prepare: (system: System, handle: WorkflowHandle) => void = () => undefined,
+  given = GIVEN,
+): Promise<Ended> {
+  const system = await stage.system(given);
   try {
     await loseHalf(system);
     const before = await pictureOf(system);
@@ -49,6 +57,9 @@ async function recovered(prepare: (system: System, handle: WorkflowHandle) => vo
       before,
       after: await pictureOf(system),
       quarantined: (await quarantineOf(system)).length,
+      destroyed: (await stage.rows(system)).flatMap((row) =>
+        row.evidence.flatMap(({ evidence }) => evidence?.facts?.['destroyed'] ?? []),
+      ),
       ledger: await ledgerOf(stage, system),
       // How often it is looked, and when, depends on the machine.
       calls: system.calls.filter((call) => !call.startsWith('awaitReentries')),
@@ -110,32 +121,95 @@ it.each(['failed', 'cancelled before', 'cancelled after'] as const)(
   },
 );
 
+/** After that call, and gone on from. @returns what was wrong with it. */
+async function terminatedAfter(call: string, given: Given, expected: Ended): Promise<string[]> {
+  const system = await stage.system(given);
+  try {
+    await loseHalf(system);
+    const handle = stage.runIn(system, 'production');
+    system.faults.set(call, async (_, body) => {
+      await body().catch(() => undefined);
+      await handle.terminate();
+    });
+    await stage.start(system);
+    const leave = attend(handle);
+    const first = await endOf(handle);
+    system.faults.clear();
+    const outcome = await endOf(await stage.start(system));
+    await leave();
+    const picture = await pictureOf(system);
+    const same = JSON.stringify(picture) === JSON.stringify(expected.after);
+    const moved = (await quarantineOf(system)).length;
+    return first.includes('terminated') && outcome === 'completed' && same && moved === expected.quarantined
+      ? []
+      : [`${call}: ${first}, ${outcome} ${moved} ${JSON.stringify(picture)}`];
+  } finally {
+    await stage.remove(system);
+  }
+}
+
 it('terminated after each step: the next run goes on with its key and its quarantine, and completes', async () => {
   const { calls } = undisturbed;
-  const wrong = await inParallel(calls.slice(0, calls.indexOf('forgetPrevious 1')), async (call) => {
-    const system = await stage.system(GIVEN);
-    try {
-      await loseHalf(system);
-      const handle = stage.runIn(system, 'production');
-      system.faults.set(call, async (_, body) => {
-        await body().catch(() => undefined);
-        await handle.terminate();
-      });
-      await stage.start(system);
-      const leave = attend(handle);
-      const first = await endOf(handle);
-      system.faults.clear();
-      const outcome = await endOf(await stage.start(system));
-      await leave();
-      const picture = await pictureOf(system);
-      const same = JSON.stringify(picture) === JSON.stringify(undisturbed.after);
-      const moved = (await quarantineOf(system)).length;
-      return first.includes('terminated') && outcome === 'completed' && same && moved === 20
-        ? []
-        : [`${call}: ${first}, ${outcome} ${moved} ${JSON.stringify(picture)}`];
-    } finally {
-      await stage.remove(system);
-    }
-  });
+  const wrong = await inParallel(calls.slice(0, calls.indexOf('forgetPrevious 1')), (call) =>
+    terminatedAfter(call, GIVEN, undisturbed),
+  );
   expect(wrong.flat()).toEqual([]);
+});
+
+const endOfAll = ({ outcome, after, quarantined, destroyed, ledger }: Ended): string =>
+  JSON.stringify([outcome, after, quarantined, destroyed, ledger]);
+
+// Until its rows are moved it differs in nothing from the other.
+describe('where the inventory wants the lost rows truncated', () => {
+  it('undisturbed', () => {
+    expect(truncated).toMatchObject({ outcome: 'completed', quarantined: 0, destroyed: [20] });
+    expect(truncated.after).toEqual(undisturbed.after);
+    expect(truncated.calls.slice(-4)).toEqual([
+      ...['proveOldKeyUnused 1', 'destroyQuarantine 1', 'forgetPrevious 1', 'recordRotation 1'],
+    ]);
+  });
+
+  it.each([
+    ['before its effect', crashedBefore],
+    ['after its effect', answerLost],
+  ])('each step from the checklist on, crashed %s, ends as if nothing had been', async (_, fault) => {
+    const { calls } = truncated;
+    const wrong = await inParallel(calls.slice(calls.indexOf(FORWARD)), async (call) => {
+      const reached: string[] = [];
+      const run = await recovered(({ faults }) => {
+        faults.set(call, (attempt, body) => {
+          reached.push(call);
+          return fault(attempt, body);
+        });
+      }, TRUNCATE);
+      return reached.length > 0 && endOfAll(run) === endOfAll(truncated)
+        ? []
+        : [`${call}: ${reached.length > 0 ? '' : 'not reached '}${JSON.stringify(run)}`];
+    });
+    expect(wrong.flat()).toEqual([]);
+  });
+
+  it('each step failed between moving the rows and the checklist: all is as before', async () => {
+    const { calls } = truncated;
+    const wrong = await inParallel(
+      calls.slice(calls.indexOf('recoverRows 1'), calls.indexOf(FORWARD)),
+      async (call) => {
+        const run = await recovered(({ faults }) => faults.set(call, failedAfter), TRUNCATE);
+        const asBefore = JSON.stringify(run.after) === JSON.stringify(run.before) && run.quarantined === 0;
+        return run.outcome.startsWith('rolled-back') && asBefore && run.destroyed.length === 0
+          ? []
+          : [`${call}: ${JSON.stringify(run)}`];
+      },
+    );
+    expect(wrong.flat()).toEqual([]);
+  });
+
+  it('terminated after each step from the moving on: the next run goes on, destroys them too, and completes', async () => {
+    const { calls } = truncated;
+    const wrong = await inParallel(
+      calls.slice(calls.indexOf('recoverRows 1'), calls.indexOf('forgetPrevious 1')),
+      (call) => terminatedAfter(call, TRUNCATE, truncated),
+    );
+    expect(wrong.flat()).toEqual([]);
+  });
 });

@@ -44,6 +44,12 @@ export async function quarantineOf({ database, table }: System): Promise<{ id: n
   return rows as unknown as { id: number; value: string }[];
 }
 
+/** Tables that a recovery has made, by name. */
+export async function tablesBeside({ database, table }: System): Promise<string[]> {
+  const made = `SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relname ~ '^${table}_(quarantine|identities)_'`;
+  return (await run(database.url, made)).map((row) => String(row['name']));
+}
+
 /** Approves whatever is asked, until it is told to leave. */
 export function attend(handle: WorkflowHandle): () => Promise<void> {
   const leave = new AbortController();

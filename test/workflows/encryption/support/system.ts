@@ -10,6 +10,7 @@ import type { Fault } from '../../support/faults.js';
 import type { StagedSystem } from '../../support/real-stage.js';
 import { Application } from './application.js';
 import { freshKey, sealed } from './fernet.js';
+import { tablesBeside } from './losses.js';
 
 export interface Given {
   readonly mode: EncryptionMode;
@@ -83,11 +84,7 @@ export class System implements StagedSystem {
 
   async remove(): Promise<void> {
     await this.application.end();
-    const quarantines = await run(
-      this.database.url,
-      `SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND starts_with(relname, '${this.table}_quarantine_')`,
-    );
-    for (const name of [this.table, ...quarantines.map((row) => String(row['name']))])
+    for (const name of [this.table, ...(await tablesBeside(this))])
       await run(this.database.url, `DROP TABLE ${id(name)}`);
     this.databases.takeBack(this.database);
     await rm(this.inventory, { recursive: true });
