@@ -27,7 +27,16 @@ export function credentialResolver(variables: Readonly<Record<string, string | u
 /** A driver may print the password of a URL without the rest of it. */
 function rememberPassword(text: string): void {
   const password = URL.canParse(text) ? new URL(text).password : '';
-  if (password !== '') new SecretValue(decodeURIComponent(password));
+  if (password !== '') new SecretValue(decoded(password));
+}
+
+/** A bare `%` is left as it is: connection.ts says what is wrong with such a URL. */
+function decoded(password: string): string {
+  try {
+    return decodeURIComponent(password);
+  } catch {
+    return password;
+  }
 }
 
 async function readTrimmed(file: string): Promise<string | undefined> {

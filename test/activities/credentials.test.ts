@@ -29,6 +29,12 @@ describe('what Keyturn signs in with', () => {
     });
   });
 
+  it('may have a bare % in its password, which whoever connects with it finds fault with', async () => {
+    const url = 'postgresql://admin:100%-s3cr3t@db/app';
+    expect((await credentialResolver({ URL: url })({ env: 'URL' })).reveal()).toBe(url);
+    expect(redact('password 100%-s3cr3t was refused')).toBe('password [secret] was refused');
+  });
+
   it('inside a URL is redacted also where a driver prints the password alone', async () => {
     await credentialResolver({ URL: 'postgresql://admin:p%40ss-w%2Frd-1234@db/app' })({ env: 'URL' });
     expect(redact('password p@ss-w/rd-1234 was refused')).toBe('password [secret] was refused');
