@@ -81,16 +81,31 @@ export async function readColumns(client: pg.Client, table: number): Promise<Cat
   return (await client.query<CatalogueColumn>(COLUMNS, [table])).rows;
 }
 
-/** format_type with modifier -1 gives `bpchar` and `"bit"`, which keep their length in a cast; `character` would cut to one. */
+/**
+ * A unique index serves where it tells rows apart as the column's own operators do, by which pages are read: under a collation that
+ * takes 'a' for 'A', or by another operator class, two rows of the index may be one for the column.
+ *
+ * format_type with modifier -1 gives `bpchar` and `"bit"`, which keep their length in a cast; `character` would cut to one.
+ */
 const KEY = `
 WITH chosen AS (
   SELECT i.indrelid, i.indkey, i.indnkeyatts FROM pg_index i
    WHERE i.indrelid = $1 AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
      AND (i.indisprimary OR i.indimmediate AND NOT EXISTS (
            SELECT FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1]) k(attnum)
-             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE NOT a.attnotnull))
+             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE NOT a.attnotnull)
+         AND NOT EXISTS (
+           SELECT FROM unnest((i.indkey::int2[])[0:i.indnkeyatts - 1], (i.indcollation::oid[])[0:i.indnkeyatts - 1],
+                              (i.indclass::oid[])[0:i.indnkeyatts - 1]) k(attnum, collated, class)
+             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
+             JOIN pg_type t ON t.oid = a.atttypid
+             JOIN pg_opclass own ON own.oid = k.class
+             LEFT JOIN pg_collation c ON c.oid = a.attcollation
+             LEFT JOIN pg_opclass usual ON usual.opcmethod = own.opcmethod AND usual.opcdefault
+                   AND usual.opcintype = coalesce(nullif(t.typbasetype, 0), t.oid)
+            WHERE (k.collated <> a.attcollation AND NOT c.collisdeterministic) OR usual.opcfamily <> own.opcfamily))
    ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid LIMIT 1)
-SELECT a.attname AS name, format_type(a.atttypid, -1) AS type, t.typcategory = 'A' AS "asText"
+SELECT a.attname AS name, format_type(a.atttypid, -1) AS type, t.typcategory = 'A' OR t.typtype = 'c' AS "asText"
   FROM chosen c
  CROSS JOIN LATERAL unnest((c.indkey::int2[])[0:c.indnkeyatts - 1]) WITH ORDINALITY k(attnum, place)
   JOIN pg_attribute a ON a.attrelid = c.indrelid AND a.attnum = k.attnum

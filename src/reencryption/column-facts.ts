@@ -16,7 +16,7 @@ export interface KeyColumn {
   readonly name: string;
   /** With its schema where the search path needs one: `integer`, `public.citext`. */
   readonly type: string;
-  /** An array as key: arrays of arrays are not what array_agg makes of it, so it travels as text. */
+  /** An array as key: arrays of arrays are not what array_agg makes of it; a row type: unnest takes it apart. It travels as text. */
   readonly asText: boolean;
 }
 
@@ -74,9 +74,13 @@ export async function readColumnFacts(client: pg.Client, planned: PlannedColumn)
   const associated = associatedColumns(shown, planned.format, columns);
   const keys = await readKey(client, table.oid);
   if (keys.length === 0) {
-    throw new KeyturnError('no-primary-key', `${shown} has no primary key, and no unique index on columns NOT NULL`, {
-      hint: 'without a key a row cannot be told from another: add one, ALTER TABLE … ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY',
-    });
+    throw new KeyturnError(
+      'no-primary-key',
+      `${shown} has no primary key, and no unique index on columns NOT NULL that compares as they do`,
+      {
+        hint: 'without a key a row cannot be told from another: add one, ALTER TABLE … ADD COLUMN id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY',
+      },
+    );
   }
   if (keys.some(({ name }) => name === column.name)) {
     throw new KeyturnError('key-is-encrypted', `${shown}.${column.name} is encrypted and part of the table's key`, {

@@ -116,6 +116,7 @@ describe('rows are found by a key of any type:', () => {
     ['domain', 'k code PRIMARY KEY', `'c' || n`],
     ['array', 'k int[] PRIMARY KEY', 'ARRAY[n % 7, n]'],
     ['bit', 'k bit(16) PRIMARY KEY', 'n::bit(16)'],
+    ['a row type', 'k place PRIMARY KEY', `ROW(n % 7, E'x" ,' || n)::place`],
     [
       'several columns',
       'k int, "Größe" text, m uuid, PRIMARY KEY ("Größe", k, m)',
@@ -128,7 +129,7 @@ describe('rows are found by a key of any type:', () => {
     await world.sql(
       `CREATE COLLATION IF NOT EXISTS nondeterministic (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`,
     );
-    await world.sql(`DO $$ BEGIN CREATE TYPE size AS ENUM ('small', 'medium', 'large'); CREATE DOMAIN code AS text CHECK (value <> '');
+    await world.sql(`DO $$ BEGIN CREATE TYPE size AS ENUM ('small', 'medium', 'large'); CREATE DOMAIN code AS text CHECK (value <> ''); CREATE TYPE place AS (a int, b text);
       EXCEPTION WHEN duplicate_object THEN NULL; END $$`);
     const notNull = definition.includes('UNIQUE (m, k)')
       ? definition.replace('k int, m int', 'k int NOT NULL, m int NOT NULL')
