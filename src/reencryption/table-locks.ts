@@ -33,6 +33,19 @@ export async function lockTables(client: pg.Client, columns: readonly ColumnFact
   await client.query('SET LOCAL lock_timeout = 0');
 }
 
+/** A right to the whole table: that to a column, with which its rows can be written, is not enough. */
+const MAY_LOCK = `SELECT has_table_privilege($1, 'UPDATE, DELETE, TRUNCATE') AS may, current_user::text AS "user"`;
+
+/** Whether `lockTables` may hold it. @throws KeyturnError `insufficient-privilege`. */
+export async function demandLockable(client: pg.Client, facts: ColumnFacts): Promise<void> {
+  const table = tableOf(facts).replace(/^ONLY /, '');
+  const { rows } = await client.query<{ may: boolean; user: string }>(MAY_LOCK, [table]);
+  if (rows[0]?.may !== false) return;
+  throw new KeyturnError('insufficient-privilege', `${rows[0].user} may not hold ${table} against writers`, {
+    hint: `GRANT UPDATE ON ${table} TO ${rows[0].user}: the right to some columns is not enough for mode: atomic`,
+  });
+}
+
 interface Holder {
   readonly pid: number;
   readonly who: string | null;

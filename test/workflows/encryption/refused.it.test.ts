@@ -1,0 +1,49 @@
+/** What would fail once the services stand still is found before they are stopped. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { id, run } from '../../databases/roles/support/world.js';
+import { freshRoleName } from '../../support/servers.js';
+import { carriedOut } from './support/runs.js';
+import { Stage } from './support/stage.js';
+import type { System } from './support/system.js';
+
+let stage: Stage;
+beforeAll(async () => {
+  stage = await Stage.open();
+});
+afterAll(() => stage.close());
+
+/** Keyturn signs in as somebody who may do just this. */
+async function signInAs({ database, table, variables }: System, grants: (table: string) => string): Promise<void> {
+  const role = freshRoleName('keyturn_admin');
+  await run(database.url, `CREATE ROLE ${role} LOGIN PASSWORD 'only-for-this-test'; ${grants(id(table))} TO ${role}`);
+  const url = new URL(database.url);
+  url.username = role;
+  url.password = 'only-for-this-test';
+  (variables as Record<string, string>)['ADMIN'] = url.href;
+}
+
+it('atomic: an administrator who may write the column, and not hold the table', async () => {
+  const { outcome, history } = await carriedOut(
+    stage,
+    { mode: 'atomic' },
+    { prepare: (system) => signInAs(system, (table) => `GRANT SELECT, UPDATE (value) ON ${table}`) },
+  );
+  expect(outcome).toMatch(/^rolled-back: .*rows of credentials_\w+\.value: \w+ may not hold .*GRANT UPDATE ON/);
+  expect(history).toEqual([]);
+});
+
+it.each(['atomic', 'online'] as const)('%s: an administrator who may only read', async (mode) => {
+  const { outcome, history } = await carriedOut(
+    stage,
+    { mode },
+    {
+      prepare: async (system) => {
+        await signInAs(system, (table) => `GRANT SELECT, UPDATE ON ${table}`);
+        const { username } = new URL(system.variables['ADMIN'] ?? '');
+        await run(system.database.url, `ALTER ROLE ${username} SET default_transaction_read_only = on`);
+      },
+    },
+  );
+  expect(outcome).toMatch(/^rolled-back: .*database server: .*read-only/);
+  expect(history).toEqual([]);
+});
