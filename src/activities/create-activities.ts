@@ -14,7 +14,8 @@ import { checkReadiness } from './readiness.js';
 import { recordRotation } from './recording.js';
 import { arrangeSecret, discardSecret, forgetPrevious, stageSecret } from './secrets.js';
 import { stageKey } from './encryption/keys.js';
-import { proveOldKeyUnused, readRows, reencryptAtomically, reencryptRows, splitRows } from './encryption/rows.js';
+import { discardKey, proveOldKeyUnused, readRows } from './encryption/proofs.js';
+import { reencryptAtomically, reencryptRows, splitRows } from './encryption/rows.js';
 import { checkRecovery } from './encryption/loss.js';
 import { awaitReentries, destroyQuarantine, findReentries, recoverRows, undoRecovery } from './encryption/recovery.js';
 import { deployService, stopService } from './services.js';
@@ -92,6 +93,7 @@ export function createActivities(
     splitRows: asActivity(({ signal }, hold) => splitRows(hold, deps, signal)),
     reencryptRows: asActivity((tools, hold) => reencryptRows(hold, deps, tools)),
     readRows: asActivity(({ signal }, hold) => readRows(hold, deps, signal)),
+    discardKey: asActivity(({ signal }, hold) => discardKey(hold, deps, signal)),
     proveOldKeyUnused: asActivity(({ signal }, hold) => proveOldKeyUnused(hold, deps, signal)),
 
     resolveRecovery: asActivity((_, request) => planRecovery(request, deps)),

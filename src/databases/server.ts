@@ -21,6 +21,8 @@ export interface ServerOptions {
   readonly database: string | null;
   readonly replicas: readonly PlannedNode[];
   readonly signal: AbortSignal;
+  /** Asked on every connection as the administrator, before anything else is done on it. */
+  readonly admit?: (client: pg.Client) => Promise<void>;
 }
 
 export interface Where extends Partial<Pick<ConnectionOptions, 'effect' | 'limit'>> {
@@ -50,7 +52,12 @@ export class Server {
 
   /** @throws KeyturnError as withConnection. */
   asAdministrator<T>(work: Work<T>, where: Where = {}): Promise<T> {
-    return this.connect(null, where, work);
+    const { admit } = this.options;
+    if (!admit) return this.connect(null, where, work);
+    return this.connect(null, where, async (client) => {
+      await admit(client);
+      return work(client);
+    });
   }
 
   /** @throws KeyturnError as withConnection; a refused log-in is `database-refused`. */

@@ -22,17 +22,20 @@ const READINGS = 5;
 export async function reencryptOnline(run: Run, encryption: PlannedEncryption): Promise<void> {
   const { plan } = run;
   const { approval, taskQueue } = plan;
-  const { hold, left } = await beginKey(run, encryption);
+  const { hold, left, key } = await beginKey(run, encryption);
   if (plan.window) await waitForWindow(run);
 
   const accept = { from: 'old only', hold } as const;
+  const toOld = { direction: 'back to the old key', unreadable: 'tell', writers: 'refuse' } as const;
+  const rowsBack = (step: string) => sweepUntilDone(run, step, hold, toOld);
+  // Last of the way back, when the services have the old key alone: what somebody wrote under the new one until then.
+  run.undoes('stage', async () => (key.used ? await rowsBack('stage') : { summary: 'no row was under the new key' }));
   // A terminated run's services write under the new key already: they are not told to stop.
   if (left?.startsWith('new')) undoesRollOut(run, 'accept', accept);
   else await rollOut(run, 'accept', 'old, accept new', accept);
   // Before the services are taken back to the old key alone, and after they have stopped writing under the new one.
-  run.undoes('reencrypt', () =>
-    sweepUntilDone(run, 'reencrypt', hold, { direction: 'back to the old key', unreadable: 'tell', writers: 'refuse' }),
-  );
+  run.undoes('reencrypt', () => rowsBack('reencrypt'));
+  key.used = true;
   await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new', hold });
 
   const toNew = { direction: 'to the new key', unreadable: 'ask', writers: 'ask' } as const;

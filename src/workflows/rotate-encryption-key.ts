@@ -3,12 +3,13 @@
  * Sources: documents 004 (maintenance window, one transaction, store, restart, health), 000 (every provider tested after it),
  * 001 (old data stays readable; online: reencrypt-online.ts). domain/encryption-runbook.ts is the outline of these steps.
  */
+import type { Evidence } from '../domain/evidence.js';
 import { outlineEncryption } from '../domain/encryption-runbook.js';
 import type { PlannedEncryption, RotationPlan } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
 import type { RotationReport } from '../domain/report.js';
 import type { RolloutReport } from '../domain/status.js';
-import { effects, longEffects, persistentEffects } from './lib/activities.js';
+import { effects, longEffects, persistentEffects, persistentLongEffects } from './lib/activities.js';
 import { Board } from './lib/board.js';
 import { answer } from './lib/failures.js';
 import type { Gatekeeper } from './lib/gatekeeper.js';
@@ -40,15 +41,19 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
 async function inOneTransaction(run: Run, encryption: PlannedEncryption): Promise<void> {
   const { plan } = run;
   const { taskQueue, approval } = plan;
-  const { hold } = await beginKey(run, encryption);
+  const { hold, key } = await beginKey(run, encryption);
   const services = new StandingServices(plan);
   const toNew = { ...hold, direction: 'to the new key' } as const;
   const backToOld = { ...hold, direction: 'back to the old key' } as const;
-  const rowsBack = () => persistentEffects('Undo: rows back to the old key', taskQueue).reencryptAtomically(backToOld);
+  let back: Evidence | null = null;
+  // Once: it holds the tables against writers, and after the undo of the switch the services write again.
+  const rowsBack = async (): Promise<Evidence> =>
+    (back ??= await persistentLongEffects('Undo: rows back to the old key', taskQueue).reencryptAtomically(backToOld));
 
   if (plan.window) await waitForWindow(run);
   await holdWindow(run, 'stop');
   await run.step('stop', () => services.stop(effects), { undo: () => services.start() });
+  key.used = true;
   // In the transaction every row is read again under the new key alone. No row is under a key that no store holds: it is staged.
   await run.step('reencrypt', () => longEffects('Re-encrypt every row', taskQueue).reencryptAtomically(toNew), {
     undo: rowsBack,

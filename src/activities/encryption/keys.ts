@@ -4,9 +4,11 @@ import { deriveKey } from '../../ciphers/key-material.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
 import type { SecretRef } from '../../domain/refs.js';
+import type { Versions } from '../../domain/slot.js';
 import { openStore } from '../../stores/open-store.js';
 import type { ActivityDeps } from '../deps.js';
 import type { Direction, EncryptionHold } from '../encryption-activities.js';
+import type { Hold } from '../rotation-activities.js';
 import { stageSecret } from '../secrets.js';
 
 /** 32 bytes each. */
@@ -15,15 +17,20 @@ export interface Keys {
   readonly fresh: Buffer;
 }
 
-/** @throws KeyturnError `nothing-staged` when this rotation has no new key in the store; `malformed-key`. */
-export async function keysOf({ slot, rotation, encryption }: EncryptionHold, deps: ActivityDeps): Promise<Keys> {
+/** @throws KeyturnError `nothing-staged` when this rotation has no new key in the store. */
+export async function demandStaged({ slot, rotation }: Hold, deps: ActivityDeps): Promise<Versions> {
+  const versions = await openStore(slot.store, deps).describe(slot);
+  if (versions.rotation === rotation) return versions;
+  throw new KeyturnError('nothing-staged', `rotation ${rotation} has no new key in the store of ${slot.key}`, {
+    hint: 'somebody has taken it out of the store; abort this run and start again',
+  });
+}
+
+/** @throws KeyturnError `nothing-staged`, `malformed-key`. */
+export async function keysOf(hold: EncryptionHold, deps: ActivityDeps): Promise<Keys> {
+  const { slot, encryption } = hold;
+  const versions = await demandStaged(hold, deps);
   const store = openStore(slot.store, deps);
-  const versions = await store.describe(slot);
-  if (versions.rotation !== rotation) {
-    throw new KeyturnError('nothing-staged', `rotation ${rotation} has no new key in the store of ${slot.key}`, {
-      hint: 'somebody has taken it out of the store; abort this run and start again',
-    });
-  }
   const switched = versions.arrangement.startsWith('new');
   const [old, fresh] = switched ? (['previous', 'current'] as const) : (['current', 'pending'] as const);
   return {

@@ -1,13 +1,10 @@
-/** Re-encrypting rows, and reading them. Both keys come from the store; a row says itself which of them it is under. */
+/** Re-encrypting rows. Both keys come from the store; a row says itself which of them it is under. */
 import { openReader, openReencryptor } from '../../ciphers/open-cipher.js';
 import { formatMilliseconds } from '../../domain/durations.js';
-import { KeyturnError } from '../../domain/errors.js';
-import type { Evidence } from '../../domain/evidence.js';
 import type { KeyRange } from '../../domain/key-range.js';
 import type { PlannedColumn } from '../../domain/plan.js';
 import { addCounts, describeCounts, NO_ROWS } from '../../domain/row-counts.js';
 import { reencryptAtomically as inOneTransaction } from '../../reencryption/atomic.js';
-import { census, type Census } from '../../reencryption/census.js';
 import { columnFacts } from '../../reencryption/column-facts.js';
 import { splitTable } from '../../reencryption/split.js';
 import { sweep, type SweepProgress } from '../../reencryption/sweep.js';
@@ -16,9 +13,10 @@ import type { ActivityTools } from '../as-activity.js';
 import type { ActivityDeps } from '../deps.js';
 import type { Direction, EncryptionHold, SweepReport } from '../encryption-activities.js';
 import { openServer } from '../swap/open-swap.js';
+import { openFenced } from './fenced.js';
 import { keysInDirection, keysOf } from './keys.js';
 
-/** Named in a message or a question; all are counted. */
+/** Named in a question; all are counted. */
 const NAMED = 20;
 
 /** What a heartbeat keeps, and the Temporal UI shows of an activity at work. */
@@ -32,7 +30,7 @@ export async function reencryptAtomically(
   deps: ActivityDeps,
   { signal, save }: ActivityTools,
 ): Promise<SweepReport> {
-  const server = await openServer(hold.encryption, deps, signal);
+  const server = await openFenced(hold, deps, { signal, alone: true });
   const keys = keysInDirection(await keysOf(hold, deps), hold.direction);
   const columns = [];
   for (const column of hold.encryption.columns) {
@@ -73,7 +71,8 @@ export async function reencryptRows(
   { signal, save, saved }: ActivityTools,
 ): Promise<SweepReport> {
   const { encryption, column, range } = hold;
-  const server = await openServer(encryption, deps, signal);
+  // Other parts of the table are at work beside this one.
+  const server = await openFenced(hold, deps, { signal, alone: false });
   const facts = await columnFacts({ server, column });
   const reencryptor = openReencryptor(column.format, keysInDirection(await keysOf(hold, deps), hold.direction));
   let last = (saved as Saved | undefined)?.swept;
@@ -99,65 +98,4 @@ export async function reencryptRows(
     counts,
     unreadable: unreadable.slice(0, NAMED).map((row) => `${facts.name}: ${row}`),
   };
-}
-
-export async function readRows(
-  hold: EncryptionHold,
-  deps: ActivityDeps,
-  signal: AbortSignal,
-): Promise<Evidence & { others: number; which: readonly string[] }> {
-  const { fresh } = await keysOf(hold, deps);
-  const found = await countAll(hold, { fresh }, deps, signal);
-  const others = found.reduce((sum, { counts }) => sum + counts.unreadable, 0);
-  const read = found.map(({ name, counts }) => `${name}: ${counts.new} of ${counts.rows - counts.empty} rows`);
-  return { summary: `read under the new key alone: ${read.join('; ')}`, others, which: namesOf(found) };
-}
-
-/** The order counts: first that every row reads under the new key alone; then that none is left for the old one. */
-export async function proveOldKeyUnused(
-  hold: EncryptionHold,
-  deps: ActivityDeps,
-  signal: AbortSignal,
-): Promise<Evidence> {
-  const { old, fresh } = await keysOf(hold, deps);
-  const underNew = await countAll(hold, { fresh }, deps, signal);
-  refuse(underNew, ({ unreadable }) => unreadable, 'do not read under the new key');
-  const underOld = await countAll(hold, { old }, deps, signal);
-  refuse(underOld, (counts) => counts.old, 'read under the old key');
-  const read = underNew.map(({ name, counts }) => `${name}: ${counts.new} of ${counts.rows - counts.empty} rows`);
-  return { summary: `under the new key alone: ${read.join('; ')}; under the old one: none` };
-}
-
-async function countAll(
-  { encryption }: EncryptionHold,
-  keys: { readonly old?: Buffer; readonly fresh?: Buffer },
-  deps: ActivityDeps,
-  signal: AbortSignal,
-): Promise<Census[]> {
-  const server = await openServer(encryption, deps, signal);
-  const found: Census[] = [];
-  for (const column of encryption.columns) {
-    const facts = await columnFacts({ server, column });
-    const readers = {
-      old: keys.old ? openReader(column.format, keys.old) : null,
-      new: keys.fresh ? openReader(column.format, keys.fresh) : null,
-    };
-    found.push(await census({ server, facts, readers, budget: null }));
-  }
-  return found;
-}
-
-function refuse(found: readonly Census[], count: (counts: Census['counts']) => number, what: string): void {
-  const bad = found.filter(({ counts }) => count(counts) > 0);
-  if (bad.length === 0) return;
-  const said = bad.map(({ name, counts }) => `${count(counts)} rows of ${name} ${what}`).join('; ');
-  const which = namesOf(bad);
-  throw new KeyturnError('old-key-needed', which.length > 0 ? `${said}: ${which.join(', ')}` : said, {
-    effect: 'none',
-    hint: 'the old key is kept; find who still writes with it, then start a rotation of this key, which goes on from here',
-  });
-}
-
-function namesOf(found: readonly Census[]): string[] {
-  return found.flatMap(({ name, unreadable }) => unreadable.map((row) => `${name}: ${row}`)).slice(0, NAMED);
 }

@@ -1,7 +1,7 @@
 /** What every step of a swap begins with: the server, and who is who. The store knows the two credentials, and nothing else does. */
 import { actingGroup } from '../../databases/roles/acting-group.js';
 import type { RolePair } from '../../databases/roles/pair.js';
-import { Server, type Login } from '../../databases/server.js';
+import { Server, type Login, type ServerOptions } from '../../databases/server.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { PlannedSwap } from '../../domain/plan.js';
 import type { SecretSlot, VersionLabel, Versions } from '../../domain/slot.js';
@@ -15,11 +15,12 @@ export async function openServer(
   { server }: Pick<PlannedSwap, 'server'>,
   deps: Pick<ActivityDeps, 'variables'>,
   signal: AbortSignal,
+  admit?: ServerOptions['admit'],
 ): Promise<Server> {
   const { administrator, database, replicas } = server;
   const url = await credentialResolver(deps.variables)(administrator);
   const label = 'env' in administrator ? `variable ${administrator.env}` : `file ${administrator.file}`;
-  return new Server({ administrator: url, label, database, replicas, signal });
+  return new Server({ administrator: url, label, database, replicas, signal, ...(admit ? { admit } : {}) });
 }
 
 export interface Logins {

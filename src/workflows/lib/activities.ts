@@ -31,6 +31,9 @@ const PERSISTENT = { ...EFFECT, retry: { ...EFFECT.retry, maximumInterval: '1m',
 /** A watch or a proof lasts as long as its window; the heartbeat still finds a lost worker at once. */
 const LONG = { ...EFFECT, startToCloseTimeout: '60d' } as const;
 
+/** An undo that reads as many rows as what it undoes. */
+const PERSISTENT_LONG = { ...LONG, retry: PERSISTENT.retry } as const;
+
 /** An attempt goes on where the one before it was lost, so attempts are not counted out: what cannot be repaired is not retried at all. */
 const SWEEP = { ...LONG, retry: { ...EFFECT.retry, maximumInterval: '1m', maximumAttempts: 1_000 } } as const;
 
@@ -45,6 +48,10 @@ export function persistentEffects(summary: string, taskQueue?: string): Activity
 
 export function longEffects(summary: string, taskQueue?: string): ActivityInterfaceFor<RunbookActivities> {
   return proxyActivities<RunbookActivities>({ ...LONG, summary, ...(taskQueue ? { taskQueue } : {}) });
+}
+
+export function persistentLongEffects(summary: string, taskQueue: string): ActivityInterfaceFor<RunbookActivities> {
+  return proxyActivities<RunbookActivities>({ ...PERSISTENT_LONG, summary, taskQueue });
 }
 
 export function sweepEffects(summary: string, taskQueue: string): ActivityInterfaceFor<RunbookActivities> {

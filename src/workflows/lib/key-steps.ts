@@ -4,7 +4,7 @@ import type { Evidence } from '../../domain/evidence.js';
 import type { PlannedEncryption } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
 import type { Arrangement } from '../../domain/slot.js';
-import { effects, longEffects, persistentEffects } from './activities.js';
+import { effects, longEffects, persistentEffects, persistentLongEffects } from './activities.js';
 import { holdOf } from './rollout.js';
 import type { Run } from './run.js';
 
@@ -12,6 +12,8 @@ export interface BegunKey {
   readonly hold: EncryptionHold;
   /** Where an earlier run was terminated, whose key this one goes on with; null: it begins anew. */
   readonly left: Arrangement | null;
+  /** `used`: rows may be under the new key; to be set before the first can be. */
+  readonly key: { used: boolean };
 }
 
 /**
@@ -28,6 +30,7 @@ export async function beginKey(run: Run, encryption: PlannedEncryption): Promise
   );
   run.nothingStandsInTheWay();
   const left = ready.leftBehind;
+  const key = { used: left !== null };
   const hold: EncryptionHold = { ...holdOf(plan), encryption, ...(left ? { rotation: left.rotation } : {}) };
   if (left) {
     board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
@@ -38,7 +41,7 @@ export async function beginKey(run: Run, encryption: PlannedEncryption): Promise
   await run.step(
     'stage',
     () => effects('Stage a new key', taskQueue).stageKey({ ...hold, ref, generator, minimumLength }),
-    { undo: () => persistentEffects('Undo: discard the staged key', taskQueue).discardSecret(hold) },
+    { undo: () => discard(hold, key, taskQueue) },
   );
   if (encryption.backups.length > 0) await run.step('back-up', () => backUpKey(run, encryption));
   if (plan.approval.gates.includes('promote'))
@@ -47,7 +50,14 @@ export async function beginKey(run: Run, encryption: PlannedEncryption): Promise
       'promote',
       `Use the new key of ${formatRef(ref)} (${plan.method}, ${plan.reason})?`,
     );
-  return { hold, left: left?.arrangement ?? null };
+  return { hold, left: left?.arrangement ?? null, key };
+}
+
+/** What nothing was ever under goes without a look at the rows. */
+async function discard(hold: EncryptionHold, { used }: BegunKey['key'], taskQueue: string): Promise<Evidence> {
+  return used
+    ? await persistentLongEffects('Undo: discard the staged key, which no row needs', taskQueue).discardKey(hold)
+    : await persistentEffects('Undo: discard the staged key', taskQueue).discardSecret(hold);
 }
 
 /** Archives of the staged key stay when the run is undone: what is in them is used by nobody. */
