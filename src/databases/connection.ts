@@ -174,7 +174,8 @@ const CONCURRENT_DDL = 'tuple concurrently updated';
 
 function statementError(error: unknown, effect: Effect): KeyturnError {
   const state = codeOf(error);
-  const text = error instanceof Error && SPEAKABLE.test(state) ? `: ${oneLine(error.message, 160)}` : '';
+  const text =
+    error instanceof Error && SPEAKABLE.test(state) ? `: ${oneLine(error.message, 160)}` : constraintOf(error);
   // Class 08 and no SQLSTATE at all: the connection broke; 40, 53, 57 and a lock not had in time: it may well say yes the next time.
   const retryable =
     state.length !== 5 || /^(?:08|40|53|57|55P03)/.test(state) || (error as Error).message === CONCURRENT_DDL;
@@ -182,6 +183,13 @@ function statementError(error: unknown, effect: Effect): KeyturnError {
     effect,
     retryable,
   });
+}
+
+/** Of a row that a constraint refuses, the message and the detail show values; the catalogue's names do not. */
+function constraintOf(error: unknown): string {
+  const { schema, table, constraint } = error as pg.DatabaseError;
+  if (constraint === undefined) return '';
+  return oneLine(`: constraint ${constraint}${table === undefined ? '' : ` of ${schema ?? ''}.${table}`}`, 160);
 }
 
 function codeOf(error: unknown): string {

@@ -122,6 +122,17 @@ describe('a failure at the last row leaves every byte as it was, in every table,
     expect(error.diagnosis?.split('\n')).toHaveLength(40);
   });
 
+  test('a constraint refuses it: which one is told, and no value', async () => {
+    const error = await untouched(
+      () =>
+        world.sql(
+          `ALTER TABLE last_table ADD CONSTRAINT only_once CHECK (id < ${last} OR used_at IS NOT NULL) NOT VALID`,
+        ),
+      'query-failed',
+    );
+    expect(error.message).toBe('the statement failed (23514): constraint only_once of public.last_table');
+  });
+
   test('a trigger raises an error', async () => {
     await untouched(
       () =>
