@@ -6,6 +6,7 @@ import type { PlannedColumn } from '../../domain/plan.js';
 import { addCounts, describeCounts, NO_ROWS } from '../../domain/row-counts.js';
 import { reencryptAtomically as inOneTransaction } from '../../reencryption/atomic.js';
 import { columnFacts } from '../../reencryption/column-facts.js';
+import { rehearse } from '../../reencryption/rehearsal.js';
 import { splitTable } from '../../reencryption/split.js';
 import { sweep, type SweepProgress } from '../../reencryption/sweep.js';
 import { createThrottle } from '../../reencryption/throttle.js';
@@ -81,6 +82,8 @@ export async function reencryptRows(
     const progress = `${describeCounts(last?.counts ?? NO_ROWS)}${of}${held === null ? '' : `; held back: ${held}`}`;
     save({ progress, ...(last ? { swept: last } : {}) } satisfies Saved);
   };
+  // An attempt that goes on has seen that the table keeps what is written.
+  if (!last) await rehearse({ server, facts, reencryptor, range });
   const { counts, unreadable } = await sweep({
     server,
     facts,

@@ -22,6 +22,25 @@ async function signInAs({ database, table, variables }: System, grants: (table: 
   (variables as Record<string, string>)['ADMIN'] = url.href;
 }
 
+it('online: a trigger that lets nobody but the application write a value', async () => {
+  const { outcome, untouched } = await carriedOut(
+    stage,
+    { mode: 'online' },
+    {
+      prepare: async ({ database, table }) => {
+        await run(
+          database.url,
+          `CREATE FUNCTION mask_${table}() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN IF current_setting('application_name') = 'keyturn' THEN NEW.value := '***'; END IF; RETURN NEW; END $$;
+           CREATE TRIGGER mask BEFORE UPDATE ON ${id(table)} FOR EACH ROW EXECUTE FUNCTION mask_${table}();`,
+        );
+      },
+    },
+  );
+  expect(outcome).toMatch(/^rolled-back: .*did not keep what was written/);
+  expect(untouched).toBe(true);
+});
+
 it('atomic: an administrator who may write the column, and not hold the table', async () => {
   const { outcome, history } = await carriedOut(
     stage,
