@@ -7,10 +7,13 @@ import type pg from 'pg';
 import type { Reencryptor } from '../ciphers/cipher.js';
 import type { Server } from '../databases/server.js';
 import { KeyturnError } from '../domain/errors.js';
+import { asBuffer, parseArray } from './binary-array.js';
 import type { ColumnFacts } from './column-facts.js';
 import type { Cursor, KeyRange } from './key-range.js';
 import { pageStatements } from './page-statements.js';
-import { readPages, type RawPage } from './read-pages.js';
+import type { RawPage } from './raw-page.js';
+import { readPages } from './read-pages.js';
+import { rewritePage, type FreshValues } from './rewrite-page.js';
 import { limitLocks, prepareSession } from './session.js';
 import { batchOf, type Batch } from './write-page.js';
 
@@ -65,7 +68,7 @@ async function rehearseOn(
 interface ToWrite {
   readonly page: RawPage;
   readonly batch: Batch;
-  readonly fresh: readonly (Buffer | null)[];
+  readonly fresh: FreshValues;
   /** Where the page begins. */
   readonly after: Cursor | null;
 }
@@ -79,9 +82,9 @@ async function firstToWrite(
   let { after } = range;
   let pages = 0;
   for await (const page of readPages(client, { facts, range, after, pageRows: ROWS })) {
-    const { fresh } = reencryptor.reencrypt(page);
-    const batch = batchOf(facts, page, fresh);
-    if (batch) return { page, batch, fresh, after };
+    const { fresh } = rewritePage(reencryptor, page);
+    const batch = batchOf(page, fresh);
+    if (batch && fresh) return { page, batch, fresh, after };
     after = page.cursor;
     pages += 1;
     if (pages === PAGES) return null;
@@ -93,10 +96,10 @@ async function firstToWrite(
 async function countKept(
   client: pg.Client,
   facts: ColumnFacts,
-  { fresh, range }: { fresh: readonly (Buffer | null)[]; range: KeyRange },
+  { fresh, range }: { fresh: FreshValues; range: KeyRange },
 ): Promise<number> {
   // No two are alike: each has random bytes of its own.
-  const made = new Set(fresh.flatMap((value) => (value === null ? [] : [value.toString('base64')])));
+  const made = new Set(parseArray(asBuffer(fresh.array)).elements.map((value) => value?.toString('base64')));
   let kept = 0;
   for await (const { values } of readPages(client, { facts, range, after: null }))
     kept += values.filter((value) => value !== null && made.has(value.toString('base64'))).length;
