@@ -19,6 +19,7 @@ import { besideAnother, isWithin, ownDirectoryOf, type Destination } from './des
 import { findSecret } from './find.js';
 import type { Inventory, InventorySystem } from './inventory.js';
 import { mergeEnvironments, type MergedEnvironment } from './merge.js';
+import { fillRecipients } from './recipients.js';
 import { SettingValues, type Variables } from './settings.js';
 import { slotOf, slotsOf } from './slots.js';
 import { suggest } from './suggest.js';
@@ -62,7 +63,7 @@ export function allBackups(inventory: Inventory): BackupRef[] {
   return inventory.systems.flatMap(({ spec }) => find(inventory, { system: spec.system }).map(refOf));
 }
 
-/** @throws KeyturnError `unknown-backup`, `setting-missing` and `setting-secret` (see SettingValues). */
+/** @throws KeyturnError `unknown-backup`, `setting-missing`, `setting-secret` (see SettingValues), and what fillRecipients throws. */
 export function planBackup(inventory: Inventory, request: BackupRequest): BackupPlan {
   const [found] = find(inventory, request.ref);
   if (!found) throw unknown(`no backup ${formatBackup(request.ref)}`, 'see keyturn backup list');
@@ -92,7 +93,11 @@ export function planBackup(inventory: Inventory, request: BackupRequest): Backup
     })),
     encryption:
       spec.format === 'age'
-        ? { format: 'age', recipients: spec.recipients, identity: credential(spec.proof.identity) }
+        ? {
+            format: 'age',
+            recipients: fillRecipients(spec.recipients, settings),
+            identity: credential(spec.proof.identity),
+          }
         : { format: 'gpg', passphrase: credential(spec.passphrase) },
     maxAge: spec.maxAge,
     qr: spec.qr ?? null,

@@ -113,6 +113,35 @@ describe('a backup that is described well', () => {
     expect(backupsOf(inventory, { system: 'arena', environment: 'staging', secret: 'OTHER' }, {}).places).toEqual([]);
   });
 
+  test('takes recipients from the settings of a worker, who is told when one of them is none', async () => {
+    await put('arena.yaml', {
+      settings: '{ mine: { env: MINE }, safe: { env: SAFE } }',
+      backups: backups(
+        `key: { secrets: KEY, to: { directory: '/vault/\${at}' }, format: age, recipients: ['\${mine}', '\${safe}'], proof: { identity: { file: id.txt } } }`,
+      ),
+    });
+    const inventory = await loadInventory(directory);
+    const safe = await identityToRecipient(await generateIdentity());
+    const ref = { system: 'arena', environment: 'staging', backup: 'key' };
+    const recipients = (variables: Record<string, string>): unknown => {
+      const request = { ref, operator: 'ana', note: null, requestId: 'run', at: '2026-11-21T00:00:00Z', variables };
+      return planBackup(inventory, request).encryption;
+    };
+    expect(recipients({ MINE: RECIPIENT, SAFE: safe })).toMatchObject({ recipients: [RECIPIENT, safe] });
+    const wrong = RECIPIENT.slice(0, -1) + (RECIPIENT.endsWith('q') ? 'p' : 'q');
+    for (const [variables, code, message] of [
+      [{ MINE: RECIPIENT }, 'setting-missing', 'the setting "safe" needs the variable SAFE of the worker'],
+      [{ MINE: wrong, SAFE: safe }, 'bad-inventory', 'the recipient ${mine} has a wrong checksum'],
+      [{ MINE: RECIPIENT, SAFE: 'me@example.test' }, 'bad-inventory', 'the recipient ${safe} is no age recipient'],
+      [{ MINE: safe, SAFE: safe }, 'bad-inventory', 'the recipient ${safe} is named twice'],
+      [{ MINE: await generateIdentity(), SAFE: safe }, 'setting-secret', 'holds a private key'],
+    ] as [Record<string, string>, string, string][]) {
+      expect(() => recipients(variables)).toThrow(
+        expect.objectContaining({ code, message: expect.stringContaining(message) as string }) as Error,
+      );
+    }
+  });
+
   test('holds for all environments but those that say false; a secret that is not there is left out', async () => {
     await put('arena.yaml', {
       staging: '    backups: { key: false }\n    secrets: { TOKEN: false }\n',
@@ -327,6 +356,10 @@ describe('mistakes are told with file, line and hint', () => {
     [
       `x: { secrets: SESSION, ${to}, ${AGE.replace(RECIPIENT, 'me@example.test')} }`,
       'backups.x.recipients[0]: "me@example.test" is no age recipient',
+    ],
+    [
+      `x: { secrets: SESSION, ${to}, ${AGE.replace(RECIPIENT, "'\${mine}'")} }`,
+      'backups.x.recipients[0]: unknown setting "mine"',
     ],
     [
       `x: { secrets: SESSION, ${to}, ${AGE.replace(RECIPIENT, 'age1yubikey1qwertz')} }`,

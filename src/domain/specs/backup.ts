@@ -6,11 +6,13 @@ import { z } from 'zod';
 import { credentialRef, duration, name, text } from './common.js';
 
 /** Bech32: `age1…`, and its post-quantum and hardware-tag forms. A plugin's recipient (`age1yubikey1…`) needs the plugin. */
-const RECIPIENT = /^age1(?:pq1|tag1|tagpq1)?[02-9ac-hj-np-z]{58,}$/;
+export const RECIPIENT = /^age1(?:pq1|tag1|tagpq1)?[02-9ac-hj-np-z]{58,}$/;
+/** A recipient, or one setting: what a worker fills in is looked at when a plan is made. */
+const RECIPIENT_OR_SETTING = new RegExp(`${RECIPIENT.source}|^\\$\\{[^}]+\\}$`);
 const recipient = z
   .string()
-  .regex(RECIPIENT, 'is no age recipient: age1… as age-keygen prints it (the public key)')
-  .describe('An age recipient, age1…');
+  .regex(RECIPIENT_OR_SETTING, 'is no age recipient: age1… as age-keygen prints it (the public key)')
+  .describe('An age recipient, age1…, or a setting that holds one');
 
 export const QR_FORMATS = ['svg', 'png'] as const;
 export type QrFormat = (typeof QR_FORMATS)[number];

@@ -1,6 +1,5 @@
 /** Backups: known secrets, recipients that can be encrypted for, and destinations that keep critical secrets apart. */
 import { dirname, resolve } from 'node:path';
-import { bech32 } from '@scure/base';
 import { milliseconds } from '../../domain/durations.js';
 import { withPath } from '../../domain/place.js';
 import type { BackupSpec } from '../../domain/specs/backup.js';
@@ -9,6 +8,7 @@ import { besideAnother, isWithin, ownDirectoryOf, type Destination } from '../de
 import type { InventorySystem } from '../inventory.js';
 import { mergeEnvironments, type MergedEnvironment, type Placed } from '../merge.js';
 import type { Path } from '../problems.js';
+import { recipientProblem } from '../recipients.js';
 import { suggest } from '../suggest.js';
 import type { Finding, Report } from './findings.js';
 import { isKnown, knownText } from './known-text.js';
@@ -35,14 +35,11 @@ export function checkBackups(environment: MergedEnvironment, all: readonly strin
   }
 }
 
-/** One letter wrong, and nobody could open it. */
 function checkRecipients(recipients: readonly string[], path: Path, report: Report): void {
   recipients.forEach((recipient, index) => {
     const place = [...path, index];
-    // No limit of 90 characters: post-quantum recipients have two thousand.
-    const decoded = bech32.decodeUnsafe(recipient, false);
-    if (decoded === undefined)
-      report(place, 'has a wrong checksum: a letter of it is wrong', 'copy it from age-keygen -y');
+    const problem = recipientProblem(recipient);
+    if (problem) report(place, problem.message, problem.hint);
     if (recipients.indexOf(recipient) !== index) report(place, 'is named twice');
   });
 }
