@@ -144,12 +144,12 @@ describe('what a rotation is told', () => {
 
   it('a warning without a backup; of an encryption key an error, unless a dead run is gone on from', async () => {
     const warning = expect.stringMatching(
-      /^no backup of arena\/production\/KEY in .*\(make one: keyturn backup arena\/production\/key\)$/,
+      /^no backup of arena\/production\/KEY in .*\(make one: keyturn backup arena\/production\/key --operator YOUR-NAME --wait\)$/,
     ) as string;
     expect(await answer('KEY')).toEqual({ warning });
     expect(await answer('KEY', { kind: 'encryption' })).toMatchObject({
       code: 'backup-missing',
-      hint: 'make one: keyturn backup arena/production/key',
+      hint: 'make one: keyturn backup arena/production/key --operator YOUR-NAME --wait',
     });
     expect(await answer('KEY', { kind: 'encryption', settling: true })).toEqual({ warning });
   });

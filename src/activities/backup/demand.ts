@@ -35,7 +35,7 @@ export async function answerDemand(
   if (!deps.variables['KEYTURN_FINGERPRINT_KEY']) {
     return { warning: 'not known here: manifests are sealed with KEYTURN_FINGERPRINT_KEY, which is not set' };
   }
-  const hint = `make one: keyturn backup ${places[0]?.backup ?? ''}`;
+  const hint = `make one: keyturn backup ${places[0]?.backup ?? ''} --operator YOUR-NAME --wait`;
   if (kind !== 'encryption' || settling) return { warning: `${text} (${hint})` };
   throw new KeyturnError('backup-missing', text, { hint });
 }
