@@ -8,7 +8,8 @@ import { EXIT, type ExitCode } from './exit-codes.js';
 import { runLink } from './links.js';
 import { invocation } from './invocation.js';
 import { assertKnownSecret } from './known-secret.js';
-import { listRunning, queryStatus } from './runs.js';
+import { listHolding } from './running.js';
+import { queryStatus } from './runs.js';
 import { selectorArgument } from './selectors.js';
 import { sendUpdate } from './send-update.js';
 import type { TemporalClient } from './temporal.js';
@@ -57,7 +58,7 @@ function whenUnknown(context: Context, selector: SecretSelector) {
 /** `SYSTEM/SECRET` means the one environment whose run has an open gate. @throws KeyturnError `run-not-found`, `ambiguous`. */
 async function decidable(temporal: TemporalClient, selector: SecretSelector): Promise<SecretSelector> {
   if (selector.environment !== undefined) return selector;
-  const running = (await listRunning(temporal, selector)).filter((run) => run.selector.environment !== undefined);
+  const running = (await listHolding(temporal, selector)).filter((run) => run.selector.environment !== undefined);
   const open: SecretSelector[] = [];
   for (const run of running) {
     const status = await queryStatus(temporal, run.workflowId, run.runId);

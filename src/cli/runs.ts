@@ -1,55 +1,16 @@
-/** Finding runs in Temporal and asking them how they stand. */
-import {
-  QueryNotRegisteredError,
-  type WorkflowExecutionDescription,
-  type WorkflowExecutionInfo,
-} from '@temporalio/client';
+/** Finding a run in Temporal and asking it how it stands. */
+import { QueryNotRegisteredError, type WorkflowExecutionDescription } from '@temporalio/client';
 import { KeyturnError } from '../domain/errors.js';
 import { STATUS_QUERY } from '../domain/messages.js';
-import { formatRef, parseSelector, rotationWorkflowId, type SecretSelector } from '../domain/refs.js';
+import { formatRef, rotationWorkflowId, type SecretSelector } from '../domain/refs.js';
 import type { RotationReport } from '../domain/report.js';
 import type { RolloutReport, RunStatus } from '../domain/status.js';
 import { invocation } from './invocation.js';
-import { QUERIES, runningQuery } from './links.js';
-import {
-  applicationFailureOf,
-  fromTemporal,
-  isNoWorker,
-  isUnknownSearchAttribute,
-  within,
-  type TemporalClient,
-} from './temporal.js';
+import { applicationFailureOf, fromTemporal, isNoWorker, within, type TemporalClient } from './temporal.js';
 
 /** A worker answers in milliseconds; one that must first replay a long history, in a second or two. */
 const QUERY_TIMEOUT_MS = 5_000;
 const CALL_TIMEOUT_MS = 10_000;
-/** More runs than people look at in a terminal; the UI's list takes over from there. */
-const LIST_LIMIT = 200;
-
-export interface RunEntry {
-  readonly selector: SecretSelector;
-  readonly workflowId: string;
-  readonly runId: string;
-  readonly startedAt: string;
-}
-
-/** Runs that hold a secret now, oldest first. Their ids are the locks, `rotate:…`; others only start those and wait. */
-export async function listRunning(temporal: TemporalClient, selector?: SecretSelector): Promise<RunEntry[]> {
-  const query = selector ? runningQuery(selector.system, selector.secret) : QUERIES.running;
-  const found: RunEntry[] = [];
-  try {
-    for await (const info of temporal.client.workflow.list({ query, pageSize: LIST_LIMIT })) {
-      const entry = entryOf(info);
-      if (entry && matches(entry.selector, selector)) found.push(entry);
-      if (found.length >= LIST_LIMIT) break;
-    }
-  } catch (error) {
-    // No worker has ever registered Keyturn's search attributes here, so nothing can be running.
-    if (isUnknownSearchAttribute(error)) return [];
-    throw fromTemporal(error, temporal.address);
-  }
-  return found.sort((one, other) => one.startedAt.localeCompare(other.startedAt));
-}
 
 /** The latest run under this id, running or closed; `null` when there never was one (or it is past its retention). */
 export async function describeRun(
@@ -158,25 +119,4 @@ function reportsIn(value: unknown): RotationReport[] {
   if (typeof value !== 'object' || value === null) return [];
   if ('reports' in value && Array.isArray(value.reports)) return [...(value as RolloutReport).reports];
   return 'outcome' in value && 'steps' in value ? [value as RotationReport] : [];
-}
-
-function entryOf(info: WorkflowExecutionInfo): RunEntry | null {
-  if (!info.workflowId.startsWith('rotate:')) return null;
-  try {
-    const selector = parseSelector(info.workflowId.slice('rotate:'.length));
-    return {
-      selector,
-      workflowId: info.workflowId,
-      runId: info.runId,
-      startedAt: info.startTime.toISOString(),
-    };
-  } catch {
-    return null;
-  }
-}
-
-function matches(candidate: SecretSelector, wanted: SecretSelector | undefined): boolean {
-  if (!wanted) return true;
-  if (candidate.system !== wanted.system || candidate.secret !== wanted.secret) return false;
-  return wanted.environment === undefined || candidate.environment === wanted.environment;
 }

@@ -1,14 +1,16 @@
 /** `keyturn status`: what runs, what it waits for, who may decide; with a reference, one run's full checklist. */
 import { formatMilliseconds } from '../domain/durations.js';
 import { whoMayDecide } from '../domain/gate.js';
-import { formatRef, type SecretSelector } from '../domain/refs.js';
+import { BACKUP_WORKFLOW_TYPE } from '../domain/messages.js';
+import type { SecretSelector } from '../domain/refs.js';
 import { reportLines, statusLines } from './checklist.js';
 import type { Context } from './context.js';
 import { EXIT, exitCodeOfOutcome, type ExitCode } from './exit-codes.js';
 import { decisionCommand } from './gate-help.js';
 import { invocation } from './invocation.js';
 import { listLink, QUERIES, runLink, type Ui } from './links.js';
-import { askStatus, listRunning, viewRun, type Answer, type RunEntry, type RunView } from './runs.js';
+import { listHolding, listRunning, type RunningEntry } from './running.js';
+import { askStatus, viewRun, type Answer, type RunView } from './runs.js';
 import { selectorArgument } from './selectors.js';
 import { table } from './table.js';
 import type { TemporalClient } from './temporal.js';
@@ -55,7 +57,8 @@ async function showAll(context: Context, temporal: TemporalClient, ui: Ui): Prom
   }
   console.document({
     running: rows.map(({ entry, status, unserved }) => ({
-      ref: formatRef(entry.selector),
+      ref: entry.ref,
+      workflowType: entry.workflowType,
       workflowId: entry.workflowId,
       runId: entry.runId,
       startedAt: entry.startedAt,
@@ -67,8 +70,8 @@ async function showAll(context: Context, temporal: TemporalClient, ui: Ui): Prom
     url: listLink(ui, QUERIES.running),
   });
   if (console.json) return EXIT.done;
-  if (rows.length === 0) console.say('no rotation is running');
-  else console.say(table(['Secret', 'Phase', 'Since', 'Waits for', 'Who may decide'], rows.map(rowOf), console.paint));
+  if (rows.length === 0) console.say('nothing is running');
+  else console.say(table(HEAD, rows.map(rowOf), console.paint));
   for (const { status } of rows) {
     if (typeof status !== 'string' && status.gate)
       console.say(`  ${decisionCommand('approve', status.ref, status.gate)}`);
@@ -78,8 +81,13 @@ async function showAll(context: Context, temporal: TemporalClient, ui: Ui): Prom
   return EXIT.done;
 }
 
+/** Such a run has no steps of its own: those of the runs that it has started are in rows of their own. */
+const LEADS = { backup: 'one after the other', rotation: 'rolling out' };
+
+const HEAD = ['Secret or backup', 'Runbook', 'Phase', 'Since', 'Waits for', 'Who may decide'];
+
 interface Row {
-  readonly entry: RunEntry;
+  readonly entry: RunningEntry;
   readonly status: Answer;
   /** Task queues that it waits for and nobody polls. */
   readonly unserved: readonly string[];
@@ -87,22 +95,24 @@ interface Row {
 
 function rowOf({ entry, status, unserved }: Row): string[] {
   const since = `${formatMilliseconds(Math.max(0, Date.now() - Date.parse(entry.startedAt)))} ago`;
-  const ref = formatRef(entry.selector);
-  if (status === 'no worker') return [ref, 'unknown', since, 'a worker: none answers', ''];
+  const { ref, workflowType } = entry;
+  const row = (phase: string, waits = '', who = ''): string[] => [ref, workflowType, phase, since, waits, who];
+  if (status === 'no worker') return row('unknown', 'a worker: none answers');
   if (unserved.length > 0) {
     const phase = status === 'starting' ? 'starting' : status.phase;
-    return [ref, phase, since, `a worker: none polls ${unserved.join(', ')}`, ''];
+    return row(phase, `a worker: none polls ${unserved.join(', ')}`);
   }
-  if (status === 'starting') return [ref, entry.selector.environment ? 'starting' : 'rolling out', since, '', ''];
+  if (status === 'starting')
+    return row(entry.leads ? (workflowType === BACKUP_WORKFLOW_TYPE ? LEADS.backup : LEADS.rotation) : 'starting');
   const { gate, wait } = status;
   const waits = gate ? `decision: ${gate.name}` : wait ? `${wait.what} (until ${wait.until})` : '';
-  return [status.ref, status.phase, since, waits, gate ? whoMayDecide(gate) : ''];
+  return row(status.phase, waits, gate ? whoMayDecide(gate) : '');
 }
 
 /** One run, or for `SYSTEM/SECRET` the rollout if it is the latest thing, else every environment's running one. */
 async function viewsOf(temporal: TemporalClient, selector: SecretSelector): Promise<RunView[]> {
   if (selector.environment === undefined) {
-    const running = (await listRunning(temporal, selector)).filter((run) => run.selector.environment !== undefined);
+    const running = (await listHolding(temporal, selector)).filter((run) => run.selector.environment !== undefined);
     if (running.length > 0) {
       return Promise.all(running.map((run) => viewRun(temporal, run.selector, run.runId)));
     }

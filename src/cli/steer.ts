@@ -6,7 +6,8 @@ import type { SteerResult } from '../workflows/lib/steering.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { invocation } from './invocation.js';
-import { listRunning, queryStatus } from './runs.js';
+import { listHolding } from './running.js';
+import { queryStatus } from './runs.js';
 import { selectorArgument } from './selectors.js';
 import { sendUpdate } from './send-update.js';
 import type { TemporalClient } from './temporal.js';
@@ -52,7 +53,7 @@ export async function steer(
 /** `SYSTEM/SECRET` means every environment whose run waits in a way that can be steered so. @throws KeyturnError `run-not-found`. */
 async function steerable(temporal: TemporalClient, selector: SecretSelector, verb: Steer): Promise<SecretSelector[]> {
   if (selector.environment !== undefined) return [selector];
-  const running = (await listRunning(temporal, selector)).filter((run) => run.selector.environment !== undefined);
+  const running = (await listHolding(temporal, selector)).filter((run) => run.selector.environment !== undefined);
   const open: SecretSelector[] = [];
   for (const run of running) {
     const status = await queryStatus(temporal, run.workflowId, run.runId);

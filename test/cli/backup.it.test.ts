@@ -3,13 +3,17 @@ import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Client, Connection } from '@temporalio/client';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { freshDatabase, freshTaskQueue } from '../support/servers.js';
 import { installKeyturn, type Keyturn, type Running, type Transcript } from './support/keyturn.js';
 
 const SYSTEM = `vaulted-${randomBytes(3).toString('hex')}`;
+const FAR = `far-${randomBytes(3).toString('hex')}`;
 const taskQueue = freshTaskQueue('cli-backup');
+/** Of an environment whose worker is not there: its backup waits. */
+const UNSERVED = freshTaskQueue('far');
 const value = randomBytes(32).toString('base64url');
 // A value that a shell, a terminal or an editor would spoil.
 const awkward = `${randomBytes(20).toString('hex')} $HOME "quoted" ünï`;
@@ -43,6 +47,23 @@ secrets:
   SESSION: { kind: session, store: env, cadence: 90d, services: [app] }
   TOKEN: { kind: token, store: env, services: [app] }
   ALONE: { kind: provider, critical: true, store: env, services: [app] }
+`,
+  );
+  // Two backups, so that a run leads the runs of both.
+  await keyturn.write('far/.env', `ONE=${value}\nOTHER=${value}\n`);
+  await keyturn.write(
+    'systems/far.yaml',
+    `system: ${FAR}
+stores: { env: { type: dotenv, file: ../far/.env } }
+services: { app: { deploy: { type: command, argv: ['true'] }, health: [alive] } }
+checks: { alive: { type: command, argv: ['true'], passes: 1, every: 100ms, within: 5s } }
+backups:
+  one: { secrets: ONE, to: { directory: ../vault/one }, format: gpg, passphrase: { env: PASSPHRASE } }
+  other: { secrets: OTHER, to: { directory: ../vault/other }, format: gpg, passphrase: { env: PASSPHRASE } }
+environments: [{ name: production, tier: production, taskQueue: ${UNSERVED} }]
+secrets:
+  ONE: { kind: session, store: env, services: [app] }
+  OTHER: { kind: token, store: env, services: [app] }
 `,
   );
   env = {
@@ -172,6 +193,33 @@ describe('in order: none, made, listed, restored', () => {
     expect(await piped).toMatchObject({ exitCode: 0, stdout: awkward });
   });
 });
+
+test('a backup under way is among what runs, and so is the run that leads several', async () => {
+  expect((await run('backup', FAR, '--operator', 'ana')).exitCode).toBe(0);
+  const row = new RegExp(
+    `^${FAR}/production/one +backUpSecrets +Check that everything is ready +\\S+ ago +a worker: none polls ${UNSERVED}$`,
+    'm',
+  );
+  await expect.poll(async () => (await run('status')).stdout, { timeout: 60_000 }).toMatch(row);
+  const { stdout } = await run('status');
+  expect(stdout).toMatch(new RegExp(`^${FAR} +backUpSecrets +one after the other +\\S+ ago$`, 'm'));
+  expect(stdout).not.toContain(`${FAR}/production/other`);
+  const { running } = JSON.parse((await run('status', '--json')).stdout) as { running: Record<string, unknown>[] };
+  expect(running.filter(({ ref }) => String(ref).startsWith(FAR))).toMatchObject([
+    { ref: FAR, workflowType: 'backUpSecrets', workflowId: `backup:${FAR}`, status: null },
+    {
+      ref: `${FAR}/production/one`,
+      workflowId: `backup:${FAR}/production/one`,
+      status: { method: 'backup (gpg)' },
+      unservedQueues: [UNSERVED],
+    },
+  ]);
+  const connection = await Connection.connect({ address: inject('temporalAddress') });
+  const { workflow } = new Client({ connection });
+  for (const id of [FAR, `${FAR}/production/one`]) await workflow.getHandle(`backup:${id}`).terminate('seen');
+  await connection.close();
+  await expect.poll(async () => (await run('status')).stdout, { timeout: 20_000 }).not.toContain(FAR);
+}, 120_000);
 
 describe('what goes wrong is told with what to do', () => {
   test.each([

@@ -117,13 +117,19 @@ describe('a gate', () => {
   test('is shown by status, for people, for scripts, and as an exit code', async () => {
     const { exitCode, stdout } = await run('status');
     expect(exitCode).toBe(0);
-    expect(stdout).toMatch(/^Secret +Phase +Since +Waits for +Who may decide$/m);
+    expect(stdout).toMatch(/^Secret or backup +Runbook +Phase +Since +Waits for +Who may decide$/m);
     expect(stdout).toMatch(
-      new RegExp(`^${ref} +Approval: use the new value +\\S+ ago +decision: promote +ben or carla`, 'm'),
+      new RegExp(
+        `^${ref} +rotateSessionSecret +Approval: use the new value +\\S+ ago +decision: promote +ben or carla`,
+        'm',
+      ),
     );
     expect((await run('status', ref, '--exit-code')).exitCode).toBe(4);
     const { running } = JSON.parse((await run('status', '--json')).stdout) as { running: { ref: string }[] };
-    expect(running.find((one) => one.ref === ref)).toMatchObject({ status: { gate: { name: 'promote' } } });
+    expect(running.find((one) => one.ref === ref)).toMatchObject({
+      workflowType: 'rotateSessionSecret',
+      status: { gate: { name: 'promote' } },
+    });
   }, 30_000);
 
   test('holds the secret: a second start is told which run, and exits 1', async () => {
@@ -217,7 +223,9 @@ test('a run that no worker serves is listed as such; approving it exits 5, sayin
   const ref = 'cli-alone/staging/SESSION_SECRET';
   expect((await keyturn.run(['rotate', ref, '--operator', 'ana'], alone)).exitCode).toBe(0);
   const { stdout, stderr: complaint } = await run('status');
-  expect(stdout, complaint).toMatch(new RegExp(`^${ref} +unknown +\\S+ ago +a worker: none answers`, 'm'));
+  expect(stdout, complaint).toMatch(
+    new RegExp(`^${ref} +rotateSessionSecret +unknown +\\S+ ago +a worker: none answers`, 'm'),
+  );
   const { exitCode, stderr } = await run('approve', ref, '--as', 'ben');
   expect(exitCode).toBe(5);
   expect(stderr).toMatch(
