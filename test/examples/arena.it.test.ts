@@ -9,7 +9,7 @@ import type { ExampleSystem } from '../../src/demo/systems.js';
 import { startTraffic } from '../../src/demo/traffic.js';
 import { temporaryDirectory } from '../../src/embedded/directories.js';
 import { control, python, readSecret, secretFile, tokenOf, writeSecret } from './support/arena.js';
-import { ask, EXAMPLES, query, runningSystem } from './support/running-system.js';
+import { ask, EXAMPLES, query, runningSystem, variable, type ReloadResult } from './support/running-system.js';
 
 const strong = (): string => randomBytes(32).toString('hex');
 const fernetKey = (): string => `${randomBytes(32).toString('base64url')}=`;
@@ -103,6 +103,73 @@ describe.skipIf(python === null)('arena', { timeout: 240_000 }, () => {
     const json = { value: 'entered-anew' };
     expect((await ask(system, '/api/admin/credentials/serper', { method: 'PUT', json, token })).status).toBe(200);
     expect((await health()).status).toBe(200);
+  });
+
+  it('collects from all that is enabled at once, and says how many credentials it could not read', async () => {
+    const [token, ana] = [await tokenOf(system), await tokenOf(system, 'ana')];
+    const collect = (): Promise<Record<string, unknown>> =>
+      ask(system, '/api/arenas/collect', { method: 'POST', token: ana }).then(({ status, json }) => ({
+        status,
+        ...json,
+      }));
+    expect(await collect()).toEqual({ status: 200, arenas: 4, credentials: 8, unreadable: 0 });
+    await ask(system, '/api/admin/arenas/tiktok/disable', { method: 'POST', token });
+    expect(await collect()).toEqual({ status: 200, arenas: 3, credentials: 6, unreadable: 0 });
+    await ask(system, '/api/admin/arenas/tiktok/enable', { method: 'POST', token });
+  });
+
+  it('switches on what was off for a credential that could not be read, once all of its credentials read', async () => {
+    const [token, ana] = [await tokenOf(system), await tokenOf(system, 'ana')];
+    const post = (what: string, who = token) =>
+      ask(system, `/api/admin/arenas/${what}`, { method: 'POST', token: who });
+    const enable = async (): Promise<unknown> => (await post('enable')).json;
+    expect((await post('enable', ana)).status).toBe(403);
+    await query(system, `UPDATE api_credentials SET encrypted_value = 'x' WHERE platform = 'serper'`);
+    const affected = async (): Promise<unknown> =>
+      (await query(system, 'SELECT platform FROM arenas WHERE last_error IS NOT NULL')).map(({ platform }) => platform);
+    await expect.poll(affected, { timeout: 60_000 }).toEqual(['serper']);
+    for (const platform of ['serper', 'reddit']) expect((await post(`${platform}/disable`)).status).toBe(200);
+    expect(await enable()).toEqual({ enabled: [], left: ['serper'] });
+    const enter = (name: string) =>
+      ask(system, '/api/admin/credentials/serper', { method: 'PUT', json: { value: 'entered-anew', name }, token });
+    expect((await enter('default')).json).toMatchObject({ platform: 'serper', name: 'default' });
+    expect(await enable()).toEqual({ enabled: [], left: ['serper'] });
+    await enter('spare-6');
+    expect(await enable()).toEqual({ enabled: ['serper'], left: [] });
+    expect(await enable()).toEqual({ enabled: [], left: [] });
+    // What somebody has switched off for another reason stays off.
+    expect(await query(system, 'SELECT platform FROM arenas WHERE NOT enabled')).toEqual([{ platform: 'reddit' }]);
+    await post('reddit/enable');
+    expect((await health()).status).toBe(200);
+  });
+
+  it('is administered by admin.py: credentials are entered, arenas disabled, a key is lost', async () => {
+    const old = readSecret(system, 'credential_encryption_key');
+    const admin = (args: readonly string[], input = ''): Promise<ReloadResult> =>
+      execa('python3', [join(EXAMPLES, 'arena', 'admin.py'), '--env-file', system.envFile, ...args], {
+        all: true,
+        reject: false,
+        input,
+      }).then(({ exitCode, all }) => ({ code: exitCode, output: all }));
+    const value = `piped-${strong()}`;
+    expect(await admin(['enter', 'tiktok'], `${value}\n`)).toEqual({ code: 0, output: 'tiktok default: entered' });
+    const token = await tokenOf(system);
+    const collected = await ask(system, '/api/arenas/tiktok/collect', { method: 'POST', token });
+    expect(collected.json).toMatchObject({ usedCharacters: value.length });
+    expect(await admin(['enter', 'nowhere'], value)).toEqual({ code: 1, output: 'arena answers 404: no such arena' });
+    expect(await admin(['disable', 'tiktok'])).toMatchObject({ code: 0 });
+    expect(await query(system, 'SELECT platform FROM arenas WHERE NOT enabled')).toEqual([{ platform: 'tiktok' }]);
+    await ask(system, '/api/admin/arenas/tiktok/enable', { method: 'POST', token });
+
+    onTestFinished(async () => {
+      writeSecret(system, 'credential_encryption_key', old);
+      await restart('app', 'worker');
+    });
+    expect(await admin(['lose-key', '--control', variable(system, '_CONTROL')])).toMatchObject({ code: 0 });
+    const fresh = readSecret(system, 'credential_encryption_key');
+    expect(fresh).toMatch(/^[\w-]{43}=$/);
+    expect(fresh).not.toBe(old);
+    expect(await health()).toMatchObject({ status: 503, json: { credentials: { total: 8, unreadable: 8 } } });
   });
 
   it('reads its keys from files when it is restarted: a list overlaps, a key that is gone is refused', async () => {
@@ -203,6 +270,16 @@ describe.skipIf(python === null)('arena', { timeout: 240_000 }, () => {
     await restart('app', 'worker');
     expect((await health()).status).toBe(200);
     await expect.poll(rounds, { timeout: 20_000 }).not.toBe(before);
+  });
+
+  it('fills no table that has been emptied: what is gone from it is entered by people', async () => {
+    await query(system, 'CREATE TABLE aside AS SELECT * FROM api_credentials');
+    await query(system, 'DELETE FROM api_credentials');
+    await restart('app');
+    expect(await query(system, 'SELECT id FROM api_credentials')).toEqual([]);
+    expect(await health()).toMatchObject({ status: 200, json: { credentials: { total: 0 } } });
+    await query(system, 'INSERT INTO api_credentials OVERRIDING SYSTEM VALUE SELECT * FROM aside');
+    await query(system, 'DROP TABLE aside');
   });
 
   it('replaces an instance that dies', async () => {

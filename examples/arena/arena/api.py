@@ -10,7 +10,7 @@ from psycopg_pool import ConnectionPool
 from pydantic import BaseModel, Field
 
 from .counters import Counters
-from .database import answers, authenticate
+from .database import UNREADABLE, answers, authenticate
 from .keyring import InvalidToken, Keyring
 from .settings import Settings
 from .tokens import Tokens
@@ -33,6 +33,7 @@ class NewQuery(BaseModel):
 
 class NewCredential(BaseModel):
     value: str = Field(min_length=1, max_length=4_000)
+    name: str = Field(default="default", min_length=1, max_length=200)
 
 
 def create_app(settings: Settings, pool: ConnectionPool, counters: Counters) -> FastAPI:
@@ -124,6 +125,20 @@ def create_app(settings: Settings, pool: ConnectionPool, counters: Counters) -> 
     def live() -> dict[str, Any]:
         return {"generation": generation, "instance": os.getpid()}
 
+    # Collects once, now, from every enabled arena: uses all their credentials as the worker does.
+    @app.post("/api/arenas/collect")
+    def collect_all(user: Who) -> dict[str, Any]:
+        with pool.connection() as connection:
+            rows = connection.execute(
+                "SELECT platform, encrypted_value FROM api_credentials JOIN arenas USING (platform) WHERE enabled"
+            ).fetchall()
+        readable = [keyring.reads(value) for _, value in rows]
+        return {
+            "arenas": len({platform for platform, _ in rows}),
+            "credentials": len(rows),
+            "unreadable": readable.count(False),
+        }
+
     # Collects once, now: uses the platform's credential as the worker does.
     @app.post("/api/arenas/{platform}/collect")
     def collect(platform: str, user: Who) -> dict[str, Any]:
@@ -163,12 +178,12 @@ def create_app(settings: Settings, pool: ConnectionPool, counters: Counters) -> 
             if not connection.execute("SELECT 1 FROM arenas WHERE platform = %s", (platform,)).fetchone():
                 raise HTTPException(404, "no such arena")
             row = connection.execute(
-                "INSERT INTO api_credentials (platform, encrypted_value) VALUES (%s, %s)"
+                "INSERT INTO api_credentials (platform, credential_name, encrypted_value) VALUES (%s, %s, %s)"
                 " ON CONFLICT (platform, credential_name)"
                 " DO UPDATE SET encrypted_value = excluded.encrypted_value, updated_at = now() RETURNING id",
-                (platform, keyring.encrypt(credential.value)),
+                (platform, credential.name, keyring.encrypt(credential.value)),
             ).fetchone()
-        return {"id": row[0] if row else None, "platform": platform}
+        return {"id": row[0] if row else None, "platform": platform, "name": credential.name}
 
     def switch(platform: str, enabled: bool) -> dict[str, Any]:
         with pool.connection() as connection:
@@ -178,6 +193,26 @@ def create_app(settings: Settings, pool: ConnectionPool, counters: Counters) -> 
         if not changed:
             raise HTTPException(404, "no such arena")
         return {"platform": platform, "enabled": enabled}
+
+    # After a lost key: the arenas that were switched off because a credential could not be read, as far as all of theirs
+    # read now. Who calls it again changes nothing.
+    @app.post("/api/admin/arenas/enable")
+    def enable_affected(user: Administrator) -> dict[str, Any]:
+        with pool.connection() as connection:
+            affected = connection.execute(
+                "SELECT platform FROM arenas WHERE NOT enabled AND last_error = %s ORDER BY platform", (UNREADABLE,)
+            ).fetchall()
+            enabled = []
+            for (platform,) in affected:
+                values = connection.execute(
+                    "SELECT encrypted_value FROM api_credentials WHERE platform = %s", (platform,)
+                ).fetchall()
+                if values and all(keyring.reads(value) for (value,) in values):
+                    connection.execute(
+                        "UPDATE arenas SET enabled = true, last_error = NULL WHERE platform = %s", (platform,)
+                    )
+                    enabled.append(platform)
+        return {"enabled": enabled, "left": [platform for (platform,) in affected if platform not in enabled]}
 
     @app.post("/api/admin/arenas/{platform}/enable")
     def enable(platform: str, user: Administrator) -> dict[str, Any]:

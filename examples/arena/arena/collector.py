@@ -8,11 +8,12 @@ import signal
 import sys
 import threading
 import urllib.request
+from itertools import groupby
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from .database import open_database
+from .database import UNREADABLE, open_database
 from .keyring import Keyring
 from .parent import end_with_parent, say_ready
 from .settings import ConfigurationError, Settings, load_settings
@@ -47,17 +48,16 @@ def collect(pool: ConnectionPool, keyring: Keyring) -> None:
     with pool.connection() as connection:
         rows = connection.execute(
             "SELECT platform, encrypted_value FROM api_credentials JOIN arenas USING (platform) WHERE enabled"
-            " ORDER BY api_credentials.id"
+            " ORDER BY platform, api_credentials.id"
         ).fetchall()
         failures = 0
-        for platform, encrypted in rows:
-            readable = keyring.reads(encrypted)
-            failures += not readable
+        for platform, credentials in groupby(rows, key=lambda row: row[0]):
+            unreadable = [keyring.reads(encrypted) for _, encrypted in credentials].count(False)
+            failures += unreadable
             connection.execute(
-                "UPDATE arenas SET last_collected_at = CASE WHEN %(ok)s THEN now() ELSE last_collected_at END,"
-                " last_error = CASE WHEN %(ok)s THEN NULL ELSE 'the credential cannot be read' END"
-                " WHERE platform = %(platform)s",
-                {"ok": readable, "platform": platform},
+                "UPDATE arenas SET last_collected_at = CASE WHEN %(error)s::text IS NULL THEN now() ELSE last_collected_at END,"
+                " last_error = %(error)s WHERE platform = %(platform)s",
+                {"error": UNREADABLE if unreadable else None, "platform": platform},
             )
         connection.execute(
             "UPDATE collection_totals SET rounds = rounds + 1, credentials_read = credentials_read + %s,"

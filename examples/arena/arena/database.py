@@ -16,6 +16,8 @@ from .settings import ConfigurationError, Settings
 SCHEMA_LOCK = 7_265_004
 WAIT_SECONDS = 15
 PLATFORMS = ("bluesky", "reddit", "serper", "tiktok")
+# What the worker writes down of an arena, and what is looked for when it is switched on again.
+UNREADABLE = "a credential cannot be read"
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS users (
@@ -95,7 +97,8 @@ def _prepare(settings: Settings) -> None:
     with psycopg.connect(settings.database_url.get_secret_value(), connect_timeout=5) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(%s)", (SCHEMA_LOCK,))
         # Another role than the owner may use the tables, and may not make them.
-        if connection.execute("SELECT to_regclass('collection_totals')").fetchone() == (None,):
+        is_new = connection.execute("SELECT to_regclass('collection_totals')").fetchone() == (None,)
+        if is_new:
             connection.execute(SCHEMA)
         for platform in PLATFORMS:
             connection.execute(
@@ -103,7 +106,9 @@ def _prepare(settings: Settings) -> None:
                 (platform, "paid" if platform in ("serper", "tiktok") else "free"),
             )
         _seed_users(connection, settings)
-        _seed_credentials(connection, settings)
+        # At the first start only: a table that a recovery has emptied is filled by people.
+        if is_new:
+            _seed_credentials(connection, settings)
 
 
 def _seed_users(connection: psycopg.Connection, settings: Settings) -> None:
@@ -123,9 +128,7 @@ def _seed_users(connection: psycopg.Connection, settings: Settings) -> None:
 
 
 def _seed_credentials(connection: psycopg.Connection, settings: Settings) -> None:
-    """Invented ones, so that there is something to collect with: SEED_CREDENTIALS of them in an empty table."""
-    if settings.seed_credentials < 1 or connection.execute("SELECT 1 FROM api_credentials LIMIT 1").fetchone():
-        return
+    """SEED_CREDENTIALS invented ones, so that there is something to collect with."""
     keyring = Keyring(settings.encryption_keys)
     for index in range(settings.seed_credentials):
         platform = PLATFORMS[index % len(PLATFORMS)]
