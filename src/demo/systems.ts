@@ -10,6 +10,7 @@ import getPort from 'get-port';
 import { SecretValue } from '../domain/secret-value.js';
 import type { GuardedProcess } from '../embedded/reaper.js';
 import { createApplicationRole } from './systems/application-role.js';
+import { makeBackupPlaces, type BackupPlaces } from './systems/backup-places.js';
 import type { Blueprint, Database, ExampleName } from './systems/blueprints.js';
 import type { ExampleChoice, Place } from './systems/places.js';
 import { placesOf } from './systems/places.js';
@@ -50,6 +51,8 @@ export interface ExampleSystem {
   readonly envFile: string;
   /** Where it has secrets as mounted files. */
   readonly secretsDirectory?: string;
+  /** Where its inventory describes backups. */
+  readonly backups?: BackupPlaces;
   readonly logFile: string;
   /** Of the primary. */
   readonly pid: number;
@@ -88,6 +91,7 @@ async function prepare({ name, label, blueprint }: Place, options: PrepareOption
   const files = { envFile: join(home, '.env'), pidFile: join(home, `${name}.pid`), logFile: join(home, `${name}.log`) };
   const program = await programOf(name, EXAMPLES, files, options.onProgress);
   const secrets = await writeSecretFiles(join(home, 'secrets'), blueprint);
+  const backups = await makeBackupPlaces(home, blueprint);
   const password = new SecretValue(randomBytes(18).toString('base64url'));
   const role = `${options.databasePrefix ?? ''}${label.replaceAll('-', '_')}`;
   const adminUrl = await options.postgres.createDatabase(role);
@@ -105,6 +109,7 @@ async function prepare({ name, label, blueprint }: Place, options: PrepareOption
   return {
     ...files,
     ...(secrets && { secretsDirectory: secrets.directory }),
+    ...(backups && { backups }),
     name,
     environment: blueprint.environment,
     secret: blueprint.secret,
@@ -126,6 +131,7 @@ async function prepare({ name, label, blueprint }: Place, options: PrepareOption
         : { [`${blueprint.prefix}_PID_FILE`]: files.pidFile }),
       [`${blueprint.prefix}_ADMIN_URL`]: adminUrl,
       [blueprint.smokeVariable]: password.reveal(),
+      ...backups?.variables,
       ...blueprint.variables?.(database),
     },
     exited: app.exited,

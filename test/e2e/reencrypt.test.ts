@@ -112,8 +112,12 @@ describe.skipIf(python === null)('arena', () => {
       const old = readSecret(system, 'credential_encryption_key');
       const before = await query(system, 'SELECT id, encrypted_value FROM api_credentials ORDER BY id');
       expect(before.length).toBeGreaterThan(0);
+      // Critical: without a proven backup of the key in use its rotation does not begin.
+      const backup = await stage.keyturn('backup', 'arena/production', '--operator', 'ana@example.test', '--wait');
+      expect(backup.exitCode, backup.stdout + backup.stderr).toBe(0);
       // Not routine: the maintenance window is not waited for.
-      await rotated(stage, REF, ['promote', 'retire'], '--reason', 'suspicion');
+      const report = await rotated(stage, REF, ['promote', 'retire'], '--reason', 'suspicion');
+      expect(report.steps.map(({ name, state }) => `${name}: ${state}`)).toContain('Back up the new key: done');
       const after = await query(system, 'SELECT id, encrypted_value FROM api_credentials ORDER BY id');
       expect(after.map(({ id }) => id)).toEqual(before.map(({ id }) => id));
       const kept = new Set(before.map((row) => row.encrypted_value));

@@ -1,9 +1,13 @@
 /** What the written runbooks ask for stands in the inventories. */
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { describe, expect, it } from 'vitest';
 import { pathOf } from '../../src/domain/place.js';
 import type { Reason, RotationPlan } from '../../src/domain/plan.js';
+import { conflictsOf, expandBackups, planBackup } from '../../src/inventory/backups.js';
 import { loadInventory } from '../../src/inventory/load.js';
+import { planRecovery } from '../../src/inventory/recovery.js';
 import { resolvePlan } from '../../src/inventory/resolve.js';
 
 const inventory = await loadInventory(fileURLToPath(new URL('../../examples/', import.meta.url)));
@@ -229,6 +233,43 @@ describe('arena (document 004)', () => {
     for (const name of ['app', 'worker']) {
       expect(spec.services![name]!.deploy).toMatchObject({ type: 'command', stop: expect.any(Array) as string[] });
     }
+  });
+
+  it('backs both up for two recipients, never in one archive or place, and as printable codes', async () => {
+    const recipients = await Promise.all([1, 2].map(async () => identityToRecipient(await generateIdentity())));
+    const [ARENA_BACKUP_RECIPIENT, ARENA_SAFE_RECIPIENT] = recipients;
+    const refs = expandBackups(inventory, { system: 'arena' });
+    const plans = refs.map((ref) =>
+      planBackup(inventory, {
+        ref,
+        operator: 'ana@example.test',
+        note: null,
+        requestId: 'request',
+        at: '2026-11-21T00:00:00Z',
+        variables: { ARENA_BACKUP_RECIPIENT, ARENA_SAFE_RECIPIENT },
+      }),
+    );
+    expect(plans.map(({ ref, secrets }) => [ref.environment, secrets.map((one) => one.ref.secret)])).toEqual([
+      ['production', ['CREDENTIAL_ENCRYPTION_KEY']],
+      ['production', ['SECRET_KEY']],
+    ]);
+    for (const made of plans) {
+      expect(made).toMatchObject({ encryption: { format: 'age', recipients }, maxAge: '90d', qr: 'svg' });
+      expect(conflictsOf(inventory, made, {})).toEqual([]);
+    }
+    expect(new Set(plans.map(({ directory }) => directory)).size).toBe(2);
+    // Whoever has the clone has no key to any backup.
+    const text = await readFile(new URL('../../examples/arena/system.yaml', import.meta.url), 'utf8');
+    expect(text).not.toMatch(/AGE-SECRET-KEY|age1/);
+  });
+
+  it('after a lost key names what is to be entered again, and switches the affected arenas on (Recovery procedure)', () => {
+    const offered = { offered: [], identity: null, passphrase: null, variables: {} };
+    const recovered = planRecovery(inventory, plan('arena/production/CREDENTIAL_ENCRYPTION_KEY', 'suspicion'), offered);
+    expect(recovered.recovery).toMatchObject({
+      label: ['platform', 'credential_name'],
+      enable: [{ name: 'enable-arenas', type: 'http-flow' }],
+    });
   });
 });
 

@@ -35,6 +35,8 @@ export interface Blueprint {
   readonly settings: (database: Database) => Readonly<Record<string, string>>;
   /** Secrets that it has as mounted files: name of the file → value. Its .env says where they are, in `NAME_FILE`. */
   readonly secretFiles?: () => Readonly<Record<string, string>>;
+  /** Media for its backups: `PREFIX_NAME_BACKUPS` says where each is; backup-places.ts has the other variables. */
+  readonly media?: readonly string[];
   /** Variables that its inventory reads besides. */
   readonly variables?: (database: Database) => Readonly<Record<string, string>>;
 }
@@ -137,6 +139,7 @@ export const ARENA: Blueprint = {
     SEED_CREDENTIALS: '8',
   }),
   secretFiles: () => ({ secret_key: hex32(), credential_encryption_key: fernetKey() }),
+  media: ['encryption-key', 'signing-key'],
 };
 
 /** The environments of a system that run, in rollout order. */
