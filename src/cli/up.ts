@@ -20,6 +20,7 @@ import {
   type TemporalPlace,
 } from './embedded-places.js';
 import type { ExampleName } from '../demo/systems/blueprints.js';
+import { arenaToTry } from './arena-to-try.js';
 import { areBundledExamples, bringUpExamples, exampleChoice } from './example-systems.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { aborted } from './interrupts.js';
@@ -133,7 +134,8 @@ async function announce(
     pid: process.pid,
   });
   if (console.json) return;
-  const lines = welcome({ ui: { url: uiUrl, namespace }, address, inventory, secrets, systems: running });
+  const more = arenaToTry(systems);
+  const lines = welcome({ ui: { url: uiUrl, namespace }, address, inventory, secrets, systems: running, more });
   lines.forEach((line) => console.say(line));
 }
 

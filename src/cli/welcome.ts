@@ -10,12 +10,14 @@ export interface Welcome {
   readonly secrets: readonly ListedSecret[];
   /** Example systems that run here, by the secret to try. */
   readonly systems: readonly { readonly ref: string; readonly url: string }[];
+  /** What else there is to try; may be empty. */
+  readonly more: readonly string[];
 }
 
-export function welcome({ ui, address, inventory, secrets, systems }: Welcome): string[] {
+export function welcome({ ui, address, inventory, secrets, systems, more }: Welcome): string[] {
   const lines = ['', `Temporal UI    ${ui.url ?? '(configured elsewhere)'}`];
   const running = listLink(ui, QUERIES.running);
-  if (running !== null) lines.push(`  rotations    ${running}`);
+  if (running !== null) lines.push(`  runs         ${running}`);
   const waiting = listLink(ui, QUERIES.awaitingApproval);
   if (waiting !== null) lines.push(`  to decide    ${waiting}`);
   lines.push(`Temporal       ${address}`, `inventory      ${inventory}, ${secrets.length} secrets`, '');
@@ -27,7 +29,9 @@ export function welcome({ ui, address, inventory, secrets, systems }: Welcome): 
     );
   }
   const rotatable = secrets.find((secret) => ['session', 'signing', 'token'].includes(secret.kind))?.ref;
-  return [...lines, ...thingsToTry(systems[0]?.ref ?? rotatable), '', 'Ctrl-C ends everything.'];
+  lines.push(...thingsToTry(systems[0]?.ref ?? rotatable), '');
+  if (more.length > 0) lines.push(...more, '');
+  return [...lines, 'Ctrl-C ends everything.'];
 }
 
 /** In another terminal, in the same directory: the session file leads there. */

@@ -1,5 +1,7 @@
+import { fileURLToPath } from 'node:url';
 import pc from 'picocolors';
 import { describe, expect, test } from 'vitest';
+import { arenaToTry } from '../../src/cli/arena-to-try.js';
 import { stepLine } from '../../src/cli/checklist.js';
 import { harmless } from '../../src/cli/console.js';
 import { decisionCommand, gateLines } from '../../src/cli/gate-help.js';
@@ -51,6 +53,28 @@ describe('printed commands', () => {
     expect(lines.join('\n')).toContain('waits for a decision: promote. Use the new value?');
     expect(lines).toContain("  who      ben or o'neill (2 of 2 approvals missing)");
     expect(lines).toContain('  until    2026-11-22T10:00:00.000Z (in 24h)');
+  });
+});
+
+describe('what there is to try with arena', () => {
+  const backups = { identityFile: '/tmp/x y/id.txt', safeIdentityFile: '/tmp/safe/id.txt', variables: {} };
+  const variables = { ARENA_ENCRYPTION_KEY_BACKUPS: '/tmp/media/key', ARENA_CONTROL: '/tmp/arena.sock' };
+  const arena = { name: 'arena', envFile: '/tmp/.env', backups, variables } as const;
+
+  test('is a backup, a restore, and a key that is lost and got over, each a command that can be typed', () => {
+    const lines = arenaToTry([arena], fileURLToPath(new URL('../..', import.meta.url)));
+    const text = lines.join('\n');
+    expect(text).toMatch(/^ {2}\S.* backup arena --operator ana@example.test --wait$/m);
+    expect(text).toContain(
+      'backup restore "$(ls -t /tmp/media/key/*.age | head -1)" --identity-file \'/tmp/x y/id.txt\'',
+    );
+    expect(text).toContain('python3 examples/arena/admin.py --env-file /tmp/.env lose-key --control /tmp/arena.sock');
+    expect(text).toMatch(/ recover arena\/production\/CREDENTIAL_ENCRYPTION_KEY --operator ana@example.test --wait$/m);
+    expect(text).not.toContain('/tmp/safe');
+  });
+
+  test('is nothing where arena does not run', () => {
+    expect(arenaToTry([])).toEqual([]);
   });
 });
 
