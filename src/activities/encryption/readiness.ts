@@ -16,6 +16,7 @@ import { openStore } from '../../stores/open-store.js';
 import type { ActivityDeps } from '../deps.js';
 import type { LeftBehind } from '../rotation-activities.js';
 import { openServer } from '../swap/open-swap.js';
+import { judgeDurability } from './durability.js';
 import type { Ask } from '../swap/readiness.js';
 
 /** Milliseconds for counting all columns: a person waits for `keyturn plan`. Larger tables are sampled, and it is said. */
@@ -51,6 +52,7 @@ export async function askAboutEncryption(
     found.keys = await keysInStore(plan, encryption, leftBehind, deps);
     return 'is what the inventory says, 32 bytes';
   });
+  await ask('place of the new key', () => judgeDurability(plan.slot.store, encryption));
   if (encryption.mode === 'atomic') await ask('stopping the services', () => Promise.resolve(stopping(plan)));
   const { server, keys } = found;
   if (!server || !keys) return;

@@ -1,9 +1,10 @@
 /** What can be found out about a directory of secrets before anything is changed. */
-import { lstat, stat, statfs } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
 import type { SecretSlot } from '../../domain/slot.js';
+import { isInMemory } from '../files/in-memory.js';
 import { probeDirectory } from '../files/replace-file.js';
 import { assertReplaceable } from '../files/replaceable.js';
 import { secondName } from '../versions/arrangements.js';
@@ -13,8 +14,6 @@ import { readShown } from './exposure.js';
 
 const READABLE_BY_OTHERS = 0o004;
 const PASSABLE_BY_OTHERS = 0o001;
-/** statfs(2): TMPFS_MAGIC and RAMFS_MAGIC. */
-const IN_MEMORY = new Set([0x01021994, 0x858458f6]);
 
 /** @throws KeyturnError `not-found`, `malformed`, `not-writable`. */
 export async function preflight(look: DirectoryLook, slot: SecretSlot, entry: Entry | undefined): Promise<Evidence> {
@@ -32,7 +31,7 @@ export async function preflight(look: DirectoryLook, slot: SecretSlot, entry: En
   const isPair = slot.exposure.style === 'pair';
   const others = (await stat(directory)).mode & PASSABLE_BY_OTHERS;
   const readableByOthers = others !== 0 && (target.stats.mode & READABLE_BY_OTHERS) !== 0;
-  const inMemory = IN_MEMORY.has((await statfs(dirname(sidecar))).type);
+  const inMemory = await isInMemory(dirname(sidecar));
   const remarks = [
     shown.values.length > 1 && `${shown.values.length} values are accepted; the first signs`,
     entry && `rotation ${entry.rotation} has left values beside it`,
