@@ -1,5 +1,4 @@
 /** What can be known about the rotation of an encryption key before it changes anything: columns, rows by state, how long it takes. */
-import type pg from 'pg';
 import { deriveKey } from '../../ciphers/key-material.js';
 import { openReader } from '../../ciphers/open-cipher.js';
 import { openDeployer } from '../../deployers/open-deployer.js';
@@ -11,6 +10,7 @@ import { census, type Census } from '../../reencryption/census.js';
 import { columnFacts } from '../../reencryption/column-facts.js';
 import { survey } from '../../reencryption/survey.js';
 import { demandLockable } from '../../reencryption/table-locks.js';
+import { demandWritable } from '../../databases/access/demand-writable.js';
 import type { Server } from '../../databases/server.js';
 import { openStore } from '../../stores/open-store.js';
 import type { ActivityDeps } from '../deps.js';
@@ -91,23 +91,6 @@ async function keysInStore(
   const old = deriveKey(key, await store.read(slot, switched ? 'previous' : 'current'));
   if (!left) return { old, fresh: null };
   return { old, fresh: deriveKey(key, await store.read(slot, switched ? 'current' : 'pending')) };
-}
-
-const READ_ONLY = `SELECT current_setting('transaction_read_only') = 'on' AS "readOnly", pg_is_in_recovery() AS replica`;
-
-/** Everything up to the first write would go well. */
-async function demandWritable(client: pg.Client): Promise<void> {
-  const { rows } = await client.query<{ readOnly: boolean; replica: boolean }>(READ_ONLY);
-  if (rows[0]?.readOnly !== true) return;
-  throw new KeyturnError(
-    'read-only',
-    `what the administrator does there is read-only${rows[0].replica ? ': it is a replica' : ''}`,
-    {
-      hint: rows[0].replica
-        ? 'let the URL lead to the primary'
-        : 'see default_transaction_read_only of the role and the database',
-    },
-  );
 }
 
 function stopping({ services }: RotationPlan): string {

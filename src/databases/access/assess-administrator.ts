@@ -4,6 +4,7 @@ import { KeyturnError } from '../../domain/errors.js';
 import type { Strategy } from '../../domain/specs/swap.js';
 import { oneLine } from '../../processes/safe-text.js';
 import { PRIMARY, type Server } from '../server.js';
+import { isPooled } from './pooler.js';
 
 export interface AdministratorNeeds {
   readonly strategy: Strategy;
@@ -68,10 +69,7 @@ async function connectionOf(client: pg.Client): Promise<Connection> {
        FROM pg_control_system()`,
   );
   const { recovering = false, system = '', pid = 0 } = rows[0] ?? {};
-  // At log-in the server names its process, so that a query can be cancelled. A pooler names one of its own instead: it has to,
-  // because it gives the connection another server process with each transaction.
-  const named = (client as unknown as { readonly processID: number | null }).processID;
-  return { recovering, system, pooled: named !== pid };
+  return { recovering, system, pooled: isPooled(client, pid) };
 }
 
 function connectionProblems(node: string, { pooled }: Connection): Problem[] {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import getPort from 'get-port';
 import { beforeAll, expect, test } from 'vitest';
+import { demandWritable } from '../../../src/databases/access/demand-writable.js';
 import { assessAdministrator } from '../../../src/databases/access/assess-administrator.js';
 import type { Login } from '../../../src/databases/server.js';
 import { spawnGuarded } from '../../../src/embedded/reaper.js';
@@ -86,6 +87,16 @@ test('whatever names another process than the one that answers is a pooler; a pl
   const replicas = [{ name: 'pooled', host: '127.0.0.1', port: pretended }];
   const { problems } = await assessAdministrator(serverFor(postgres, { administrator, replicas }), NEEDS);
   expect(problems[0]?.message).toBe('the connection to pooled goes through a pooler');
+});
+
+test('rows are not re-encrypted through a pooler: others would meet the settings and locks of the session', async () => {
+  const through = async (port: number) =>
+    serverFor(postgres, { administrator, port }).asAdministrator((client) => demandWritable(client));
+  expect(await failureOf(through(await relay(true)))).toMatchObject({
+    code: 'pooled',
+    hint: expect.stringContaining('host and port') as string,
+  });
+  await through(await relay(false));
 });
 
 test('a primary that is not there is an error, not a finding', async () => {
