@@ -12,7 +12,6 @@
 import {
   createCipheriv,
   createDecipheriv,
-  createHmac,
   createSecretKey,
   randomBytes,
   timingSafeEqual,
@@ -29,11 +28,12 @@ import {
   roomFor,
   type Tokens,
 } from './fernet-tokens.js';
+import { hmacSha256, type HmacSha256 } from './hmac-sha256.js';
 
 const CIPHER = 'aes-128-cbc';
 
 interface FernetKey {
-  readonly signing: KeyObject;
+  readonly signing: HmacSha256;
   readonly encryption: KeyObject;
 }
 
@@ -73,14 +73,14 @@ export function fernetReencryptor(keys: { readonly from: Buffer; readonly to: Bu
 }
 
 function fernetKey(key: Buffer): FernetKey {
-  return { signing: createSecretKey(key.subarray(0, 16)), encryption: createSecretKey(key.subarray(16, 32)) };
+  return { signing: hmacSha256(key.subarray(0, 16)), encryption: createSecretKey(key.subarray(16, 32)) };
 }
 
 /** Those of the chosen tokens that were signed with this key. In constant time, for a page whose tokens all were in one comparison. */
 function authentic(
   { bytes, starts, lengths }: Tokens,
   chosen: readonly number[],
-  signing: KeyObject,
+  signing: HmacSha256,
 ): readonly number[] {
   const found = Buffer.allocUnsafe(chosen.length * MAC_BYTES);
   const computed = Buffer.allocUnsafe(chosen.length * MAC_BYTES);
@@ -88,7 +88,7 @@ function authentic(
     const start = starts[index] ?? 0;
     const end = start + (lengths[index] ?? 0) - MAC_BYTES;
     bytes.copy(found, place * MAC_BYTES, end, end + MAC_BYTES);
-    writeMac(signing, bytes.subarray(start, end), computed, place * MAC_BYTES);
+    signing.write(bytes.subarray(start, end), computed, place * MAC_BYTES);
   });
   if (timingSafeEqual(found, computed)) return chosen;
   return chosen.filter((_, place) => {
@@ -100,11 +100,6 @@ function authentic(
 function without(all: readonly number[], some: readonly number[]): number[] {
   const taken = new Set(some);
   return all.filter((index) => !taken.has(index));
-}
-
-/** As characters of one byte each: a Buffer of its own for each MAC costs more than the MAC. */
-function writeMac(signing: KeyObject, message: Buffer, into: Buffer, at: number): void {
-  into.write(createHmac('sha256', signing).update(message).digest('binary'), at, MAC_BYTES, 'latin1');
 }
 
 /**
@@ -156,7 +151,7 @@ function sign(
     const end = start + place.length - MAC_BYTES;
     old.copy(bytes, start, place.start, place.start + HEADER_BYTES);
     at += sealed.copy(bytes, start + HEADER_BYTES, at, at + place.length - HEADER_BYTES - MAC_BYTES);
-    writeMac(to.signing, bytes.subarray(start, end), bytes, end);
+    to.signing.write(bytes.subarray(start, end), bytes, end);
     starts.push(start);
     start += roomFor(place.length);
   }
