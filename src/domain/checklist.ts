@@ -96,7 +96,7 @@ function gateLines({ gate, ref }: RunStatus): string[] {
     `- **How**: ${SEND} → ${code('approve')} or ${code('reject')}`,
     `- **With**: ${code(decision)}`,
     `- **Or**: ${code(`keyturn approve ${ref} --as you@example.test --gate ${name} --plan ${plan}`)}`,
-    `- **Until**: ${moment(expiresAt)}, then ${onExpiry === 'approve' ? 'approved' : 'denied, and undone'}`,
+    `- **Until**: ${moment(expiresAt)}, then ${onExpiry === 'approve' ? 'approved' : `denied, and ${gate.afterDenial ?? 'undone'}`}`,
     ...approvals.map(approvalLine),
   ];
 }
@@ -109,11 +109,10 @@ function approvalLine({ by, at, note }: OpenGate['approvals'][number]): string {
 
 function waitLines({ wait, steps, steering, ref }: RunStatus): string[] {
   const seen = steps.flatMap((step) => step.seen ?? []);
+  const seenAs = steps.find((step) => step.seen)?.seenAs ?? 'Who uses the old role';
   return [
     ...(wait ? ['', `${inline(wait.what)}.`] : []),
-    ...(seen.length > 0
-      ? ['', '### Who uses the old role', '', ...seen.map((line) => `- ${inline(line, EVIDENCE_LENGTH)}`)]
-      : []),
+    ...(seen.length > 0 ? ['', `### ${seenAs}`, '', ...seen.map((line) => `- ${inline(line, EVIDENCE_LENGTH)}`)] : []),
     ...(steering.length > 0
       ? [
           '',

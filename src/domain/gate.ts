@@ -57,6 +57,7 @@ export function openGate(options: {
   requester: string;
   policy: ApprovalSpec;
   now: number;
+  afterDenial?: string;
 }): OpenGate {
   const { policy, now } = options;
   return {
@@ -71,6 +72,7 @@ export function openGate(options: {
     allowed: policy.allowed ?? null,
     requester: options.requester,
     requesterMayApprove: policy.requesterMayApprove,
+    ...(options.afterDenial === undefined ? {} : { afterDenial: options.afterDenial }),
   };
 }
 

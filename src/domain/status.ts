@@ -19,6 +19,8 @@ export interface OpenGate {
   readonly allowed: readonly string[] | null;
   readonly requester: string;
   readonly requesterMayApprove: boolean;
+  /** What a no, or a deadline that denies, comes to; default: all is undone. */
+  readonly afterDenial?: string;
 }
 
 /** A step as people see it in a run that goes on. */
@@ -27,6 +29,8 @@ export interface ShownStep extends StepRecord {
   readonly detail?: string;
   /** What it sees while it goes on, one line each: who is still on the old role. */
   readonly seen?: readonly string[];
+  /** The heading of what it sees; default: who uses the old role. */
+  readonly seenAs?: string;
   /** At or after the point of no return. */
   readonly forward?: boolean;
 }

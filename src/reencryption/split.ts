@@ -18,6 +18,9 @@ const ROWS_WORTH_A_PART = 5_000;
 /** A sample this large puts boundaries within a percent of where they should be. */
 const SAMPLED_ROWS = 20_000;
 
+/** A table that was never analysed is read as a whole: so long as re-encrypting may take. */
+const LIMIT = { limit: 24 * 3_600_000 };
+
 /**
  * Together the ranges have every key there is or will be, each once: the first has no beginning, the last no end. Read-only; two
  * calls may choose other boundaries, so one's result is to be kept.
@@ -31,7 +34,7 @@ export async function splitTable({ server, facts, parts }: SplitOptions): Promis
       facts.keys.map((_, index) => row[`k${index}`] ?? ''),
     );
     return [...boundaries, null].map((upTo: Cursor | null, index) => ({ after: boundaries[index - 1] ?? null, upTo }));
-  });
+  }, LIMIT);
 }
 
 /** The last key of each part but the last one, in order. */

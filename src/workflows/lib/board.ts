@@ -29,6 +29,7 @@ interface Row {
   readonly detail: string | null;
   readonly forward: boolean;
   seen?: readonly string[];
+  seenAs?: string;
   record: StepRecord;
 }
 
@@ -138,8 +139,10 @@ export class Board {
   }
 
   /** Under a step that goes on. */
-  sees(key: string, seen: readonly string[]): void {
-    this.row(key).seen = seen;
+  sees(key: string, seen: readonly string[], seenAs?: string): void {
+    const row = this.row(key);
+    row.seen = seen;
+    if (seenAs !== undefined) row.seenAs = seenAs;
     this.refresh();
   }
 
@@ -212,10 +215,10 @@ export class Board {
 const NOT_ENDED = ['to come', 'running', 'waiting'];
 const GOING_ON = ['running', 'waiting'];
 
-function shown({ record, detail, forward, seen }: Row): ShownStep {
+function shown({ record, detail, forward, seen, seenAs }: Row): ShownStep {
   return {
     ...record,
-    ...(seen && GOING_ON.includes(record.state) ? { seen } : {}),
+    ...(seen && GOING_ON.includes(record.state) ? { seen, ...(seenAs === undefined ? {} : { seenAs }) } : {}),
     ...(detail !== null && NOT_ENDED.includes(record.state) ? { detail } : {}),
     ...(forward ? { forward } : {}),
   };

@@ -91,6 +91,7 @@ export class Gatekeeper {
     policy: ApprovalSpec;
     remind: (gate: OpenGate, sent: number) => Promise<void>;
     moot?: () => boolean;
+    afterDenial?: string;
   }): Promise<string | null> {
     const { policy, name } = options;
     const gate = openGate({ ...options, now: Date.now() });

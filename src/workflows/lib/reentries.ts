@@ -10,6 +10,7 @@ import type { Run } from './run.js';
 
 /** The first changes are shown as they come; after that ever less often, since each costs some six events of history. */
 const PROMPT_REPORTS = 50;
+const TITLE = 'To be entered again';
 const LONGEST_QUIET_MS = 3_600_000;
 
 /**
@@ -24,7 +25,7 @@ export async function awaitReentries(run: Run, hold: RecoveryHold): Promise<Reen
     reached = await effects('What is to be entered again', plan.taskQueue).findReentries(hold);
     if (reached.entered === reached.quarantined) return reached;
     const watch = watchReentries(run, hold, key, reached);
-    board.sees(key, reached.lines);
+    board.sees(key, reached.lines, TITLE);
     try {
       const question = questionOf(run, hold, reached);
       const ended = await decided(run, key, question, () => watch.last().entered === watch.last().quarantined);
@@ -59,7 +60,11 @@ function restOf({ recovery }: RecoveryHold, { quarantined, entered, missing, pla
 async function decided(run: Run, key: string, question: string, moot: () => boolean): Promise<string | null> {
   for (;;) {
     try {
-      return await run.decision(key, 'reentry', question, { moot, denyOnExpiry: true });
+      return await run.decision(key, 'reentry', question, {
+        moot,
+        denyOnExpiry: true,
+        afterDenial: 'the wait goes on',
+      });
     } catch (error) {
       if (!(error instanceof Rejected)) throw error;
     }

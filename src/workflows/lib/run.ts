@@ -27,6 +27,8 @@ export interface DecisionOptions {
   readonly moot?: () => boolean;
   /** A question that no policy foresaw is not answered by a deadline. */
   readonly denyOnExpiry?: boolean;
+  /** What a no comes to, for people; default: all is undone. */
+  readonly afterDenial?: string;
 }
 
 export class Run {
@@ -101,7 +103,7 @@ export class Run {
     key: string,
     name: string,
     question: string,
-    { moot, denyOnExpiry = false }: DecisionOptions = {},
+    { moot, denyOnExpiry = false, afterDenial }: DecisionOptions = {},
   ): Promise<string | null> {
     const { plan } = this;
     const ref = formatRef(plan.ref);
@@ -121,6 +123,7 @@ export class Run {
           sent,
         }),
       ...(moot ? { moot } : {}),
+      ...(afterDenial === undefined ? {} : { afterDenial }),
     });
     this.board.setPhase('changing');
     if (summary !== null) this.gates.note(`${name}: ${summary}`);
