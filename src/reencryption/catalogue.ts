@@ -9,6 +9,8 @@ export interface CatalogueTable {
   /** pg_class.relkind */
   readonly kind: string;
   readonly estimatedRows: number | null;
+  /** Values that have no room in their row's block are stored apart (TOAST); so far there are some. */
+  readonly longValues: boolean;
   /** Who asks. */
   readonly user: string;
   /** Policies apply to who asks. */
@@ -36,6 +38,9 @@ SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name, c.rel
           FROM (SELECT c.oid AS relid WHERE c.relkind <> 'p'
                 UNION ALL SELECT relid FROM pg_partition_tree(c.oid) WHERE c.relkind = 'p' AND isleaf) leaf
           JOIN pg_class p ON p.oid = leaf.relid) AS "estimatedRows",
+       EXISTS (SELECT FROM pg_class p JOIN pg_class apart ON apart.oid = p.reltoastrelid
+                WHERE (p.oid = c.oid OR c.relkind = 'p' AND p.oid IN (SELECT relid FROM pg_partition_tree(c.oid)))
+                  AND pg_relation_size(apart.oid) > 0) AS "longValues",
        row_security_active(c.oid) AS "rowSecurity",
        ARRAY(SELECT t.tgname::text FROM pg_trigger t
               WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND (t.tgtype & 16) <> 0

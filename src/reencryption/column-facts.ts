@@ -36,6 +36,8 @@ export interface ColumnFacts {
   readonly associated: readonly string[];
   /** Read and written through its parent. */
   readonly partitioned: boolean;
+  /** Some values are longer than a block of the table: pages are bounded by bytes as they are read. */
+  readonly longValues: boolean;
   /** What the server's statistics say; null: they know nothing yet. */
   readonly estimatedRows: number | null;
   /** What a person should know beforehand; nothing of it keeps the rows from being re-encrypted. */
@@ -99,6 +101,7 @@ export async function readColumnFacts(client: pg.Client, planned: PlannedColumn)
     keys,
     associated,
     partitioned: table.kind === 'p',
+    longValues: table.longValues,
     estimatedRows: table.estimatedRows,
     warnings: warningsOf(shown, table),
   };

@@ -6,7 +6,8 @@ import type { Cursor, KeyRange } from './key-range.js';
 export interface PageStatements {
   /**
    * One row: how many rows the page has, the last key as text (a column each), then arrays: each key column, the values, where the
-   * rows stand (hasPlaces), and what else their authentication covers (if anything). @param after exclusive; null: from the beginning of the range.
+   * rows stand (hasPlaces), and what else their authentication covers (if anything). Where values are long it may be fewer rows than
+   * `limit` though there are more. @param after exclusive; null: from the beginning of the range.
    */
   select(range: KeyRange, after: Cursor | null, limit: number): string;
   /** Parameters: the arrays as they were read but for the places, with the fresh values after the old. */
@@ -23,6 +24,9 @@ export interface PageStatements {
   /** Rows of a sample, read like a page. @param percent of the table's blocks. */
   sample(percent: number, limit: number): string;
 }
+
+/** Of long values a page has fewer: what it takes in memory, here and on the server, is bounded, not how many rows it has. */
+export const PAGE_BYTES = 4 * 1024 * 1024;
 
 const quote = pg.escapeIdentifier;
 const literal = pg.escapeLiteral;
@@ -51,6 +55,12 @@ export function pageStatements(facts: ColumnFacts): PageStatements {
   const last = names.map((name) => `(array_agg(${name}))[count(*)::int]::text`);
   const gathered = `SELECT ${['count(*)::int', ...last, ...arrays].join(', ')}`;
 
+  /** Rows until there are enough bytes: those up to the one with which the bound is reached, at least one. */
+  const bounded = (rows: string): string =>
+    facts.longValues
+      ? `SELECT * FROM (SELECT q.*, sum(coalesce(octet_length(v), 0)) OVER (ROWS UNBOUNDED PRECEDING) - coalesce(octet_length(v), 0) AS before
+           FROM (${rows}) q) r WHERE before < ${PAGE_BYTES}`
+      : rows;
   const bound = (operator: '>' | '<=', cursor: Cursor | null): string[] => {
     if (cursor === null) return [];
     const values = keys.map(({ type }, index) => `${literal(cursor[index] ?? '')}::${type}`);
@@ -81,10 +91,12 @@ export function pageStatements(facts: ColumnFacts): PageStatements {
 
   return {
     select: (range, after, limit) =>
-      `${gathered} FROM (SELECT ${row} FROM ${source} AS t${where([
-        ...bound('>', after ?? range.after),
-        ...bound('<=', range.upTo),
-      ])} ORDER BY ${keyColumns.join(', ')} LIMIT ${limit}) p`,
+      `${gathered} FROM (${bounded(
+        `SELECT ${row} FROM ${source} AS t${where([
+          ...bound('>', after ?? range.after),
+          ...bound('<=', range.upTo),
+        ])} ORDER BY ${keyColumns.join(', ')} LIMIT ${limit}`,
+      )}) p`,
     updateInPlace: places
       ? `${set} FROM ${batchOf([...types, 'tid'], [...fields, 'p'])} WHERE t.ctid = n.p AND ${sameKey('n')} AND ${unchanged('n')}`
       : null,
@@ -95,7 +107,7 @@ export function pageStatements(facts: ColumnFacts): PageStatements {
       .map(({ type, asText }, index) => `$${index + 1}::${asText ? 'text' : type}[]`)
       .join(', ')}) AS n(${names.join(', ')})`,
     sample: (percent, limit) =>
-      `${gathered} FROM (SELECT ${row} FROM ${source} AS t TABLESAMPLE SYSTEM (${percent}) LIMIT ${limit}) p`,
+      `${gathered} FROM (${bounded(`SELECT ${row} FROM ${source} AS t TABLESAMPLE SYSTEM (${percent}) LIMIT ${limit}`)}) p`,
   };
 }
 

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import type { ColumnFacts } from './column-facts.js';
 import { copyRow } from './copy-row.js';
 import type { Cursor, KeyRange } from './key-range.js';
-import { hasPlaces, pageStatements } from './page-statements.js';
+import { hasPlaces, PAGE_BYTES, pageStatements } from './page-statements.js';
 import { present, RawPage } from './raw-page.js';
 
 /**
@@ -11,8 +11,6 @@ import { present, RawPage } from './raw-page.js';
  * comes by. A page's rows are also locked for as long as the page takes.
  */
 const PAGE_ROWS = 1_000;
-/** For long values a page has fewer rows: what it takes in memory is bounded, not how many rows it has. */
-const PAGE_BYTES = 4 * 1024 * 1024;
 /** Nobody knows yet how long the values are. */
 const FIRST_ROWS = 100;
 
@@ -36,7 +34,7 @@ export async function* readPages(client: pg.Client, options: PagesOptions): Asyn
     for (;;) {
       const page = await coming;
       if (page === null) return;
-      if (page.rows < limit) {
+      if (page.rows < limit && !facts.longValues) {
         yield page;
         return;
       }

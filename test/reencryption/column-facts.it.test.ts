@@ -41,6 +41,7 @@ test('a column is known by its key, its type and how large its table is', async 
     },
     ...{ kind: 'text', path: null, format: { cipher: 'fernet' }, associated: [], partitioned: false, warnings: [] },
     keys: [{ name: 'id', type: 'bigint', asText: false }],
+    longValues: false,
     estimatedRows: null,
   });
   await world.sql(`INSERT INTO credentials (id) SELECT generate_series(1, 50)`);
