@@ -40,7 +40,7 @@ export interface EncryptionActivities {
   ): Promise<SweepReport>;
   /** Every row under the new key alone, by the independent reader. @returns `others`: how many are not, and which. */
   readRows(hold: EncryptionHold): Promise<Evidence & { readonly others: number; readonly which: readonly string[] }>;
-  /** Undo of `stageKey` once rows may have been under the key: destroys it if none is. @throws `new-key-needed`. */
+  /** Undo of `stageKey` once rows may have been under the key: destroys it if none is, and none in its quarantine. @throws `new-key-needed`. */
   discardKey(hold: EncryptionHold): Promise<Evidence>;
   /** Each row reads under the new key alone, and none under the old one. @throws `old-key-needed` naming rows. */
   proveOldKeyUnused(hold: EncryptionHold): Promise<Evidence>;

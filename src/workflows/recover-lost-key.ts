@@ -18,6 +18,7 @@ import { Board } from './lib/board.js';
 import { answer, asApplicationFailure } from './lib/failures.js';
 import { Gatekeeper } from './lib/gatekeeper.js';
 import { backUpKey, forgetOldKey, proveOldKeyUnused } from './lib/key-steps.js';
+import { WayBack } from './lib/recovery-way-back.js';
 import { awaitReentries } from './lib/reentries.js';
 import { holdOf, rollOut } from './lib/rollout.js';
 import { Run } from './lib/run.js';
@@ -59,42 +60,35 @@ async function carryOut(run: Run, encryption: PlannedEncryption, recovery: Plann
       Promise.resolve({ summary: `run ${left.rotation} had come to "${left.arrangement}": its key is used on` }),
     );
   }
-  // Whatever the inventory says of gates: nobody loses rows without somebody else having looked.
-  await run.gate('approve-recover', 'recover', found.question, { denyOnExpiry: true });
-  await run.step(
-    'stage',
-    () => effects('Stage a new key', taskQueue).stageKey({ ...hold, ref, generator, minimumLength }),
-    { undo: () => persistentEffects('Undo: discard the staged key', taskQueue).discardSecret(hold) },
-  );
-  if (encryption.backups.length > 0) await run.step('back-up', () => backUpKey(run, encryption));
-
+  const runOn = found.stoppable.length < plan.services.length;
   const services = new StandingServices({
     ...plan,
     services: plan.services.filter(({ name }) => found.stoppable.includes(name)),
   });
-  const rowsBack = () =>
-    persistentEffects('Undo: rows out of quarantine, under the old key', taskQueue).undoRecovery(hold);
+  const wayBack = new WayBack({ run, hold, services, left, runOn, lost: found.facts?.['lost'] !== 0 });
+  // Whatever the inventory says of gates: nobody loses rows without somebody else having looked.
+  await run.gate('approve-recover', 'recover', found.question, { denyOnExpiry: true });
+  wayBack.register();
+  await run.step('stage', () =>
+    effects('Stage a new key', taskQueue).stageKey({ ...hold, ref, generator, minimumLength }),
+  );
+  if (encryption.backups.length > 0) await run.step('back-up', () => backUpKey(run, encryption));
+
   const none = Promise.resolve({
     summary: 'none can be stopped: what they write meanwhile is found after their deploy',
   });
-  await run.step('stop', () => (found.stoppable.length > 0 ? services.stop(effects) : none), {
-    undo: () => services.start(),
-  });
-  await run.step('recover', () => longEffects('Keep what reads, move what does not', taskQueue).recoverRows(hold), {
-    undo: rowsBack,
-  });
+  await run.step('stop', () => (found.stoppable.length > 0 ? services.stop(effects) : none), wayBack.of('stop'));
+  await run.step(
+    'recover',
+    () => longEffects('Keep what reads, move what does not', taskQueue).recoverRows(hold),
+    wayBack.of('recover'),
+  );
   await rollOut(run, 'switch', 'new only', {
-    from: 'old only',
-    hold,
-    atAnyTime: true,
-    beforeUndo: async () => {
-      await services.stop(persistentEffects);
-      await rowsBack();
-    },
+    ...wayBack.switching,
     beforeDeploy: async (to) => {
       services.run();
       // Who was not stopped has written under the old key: most of that is found before its health depends on it.
-      if (to === 'new' && found.stoppable.length < plan.services.length) await sweep(hold, 'to the new key', taskQueue);
+      if (to === 'new' && runOn) await sweep(hold, 'to the new key', taskQueue);
     },
   });
   await run.step('sweep-again', () =>

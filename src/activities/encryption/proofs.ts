@@ -4,17 +4,11 @@ import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { census, type Census } from '../../reencryption/census.js';
 import { columnFacts } from '../../reencryption/column-facts.js';
-import { closeOff } from '../../reencryption/fence.js';
-import { prepareSession } from '../../reencryption/session.js';
-import { openStore } from '../../stores/open-store.js';
 import type { ActivityDeps } from '../deps.js';
 import type { EncryptionHold } from '../encryption-activities.js';
-import { discardSecret } from '../secrets.js';
 import { openServer } from '../swap/open-swap.js';
 import { keysOf } from './keys.js';
 
-/** Reading every row may take as long as re-encrypting them may. */
-const LIMIT_MS = 24 * 3_600_000;
 /** Named in a message; all are counted. */
 const NAMED = 20;
 
@@ -45,32 +39,7 @@ export async function proveOldKeyUnused(
   return { summary: `under the new key alone: ${read.join('; ')}; under the old one: none` };
 }
 
-/**
- * Undo of staging, once rows may have been under the key. While every row is looked at and until the key is gone, nobody can write
- * towards it any more.
- */
-export async function discardKey(hold: EncryptionHold, deps: ActivityDeps, signal: AbortSignal): Promise<Evidence> {
-  const { rotation } = await openStore(hold.slot.store, deps).describe(hold.slot);
-  // An earlier attempt has destroyed it.
-  if (rotation !== hold.rotation) return discardSecret(hold, deps);
-  const { fresh } = await keysOf(hold, deps);
-  const server = await openServer(hold.encryption, deps, signal);
-  return server.asAdministrator(
-    async (guard) => {
-      await prepareSession(guard);
-      await closeOff(guard, hold.rotation);
-      const found = await countAll(hold, { fresh }, deps, signal);
-      const said = countedIn(found, (counts) => counts.new, 'read under the new key');
-      if (said !== null) throw newKeyNeeded(said);
-      // It ends with the connection, which was idle all the while.
-      await guard.query('SELECT 1');
-      return await discardSecret(hold, deps);
-    },
-    { limit: LIMIT_MS },
-  );
-}
-
-async function countAll(
+export async function countAll(
   { encryption }: EncryptionHold,
   keys: { readonly old?: Buffer; readonly fresh?: Buffer },
   deps: ActivityDeps,
@@ -100,16 +69,14 @@ function refuse(found: readonly Census[], count: (counts: Census['counts']) => n
 }
 
 /** @returns null: there are none. */
-function countedIn(found: readonly Census[], count: (counts: Census['counts']) => number, what: string): string | null {
+export function countedIn(
+  found: readonly Census[],
+  count: (counts: Census['counts']) => number,
+  what: string,
+): string | null {
   const bad = found.filter(({ counts }) => count(counts) > 0);
   if (bad.length === 0) return null;
   return bad.map(({ name, counts }) => `${count(counts)} row(s) of ${name} ${what}`).join('; ');
-}
-
-function newKeyNeeded(said: string): KeyturnError {
-  return new KeyturnError('new-key-needed', said, {
-    hint: 'the new key is kept in the store; find who still writes with it, then start a rotation of this key, which goes on from here',
-  });
 }
 
 function namesOf(found: readonly Census[]): string[] {

@@ -14,6 +14,7 @@ import type { ActivityDeps } from '../deps.js';
 import type { Direction } from '../encryption-activities.js';
 import type { RecoveryHold, Reentered } from '../recovery-activities.js';
 import { openServer } from '../swap/open-swap.js';
+import { openFenced } from './fenced.js';
 import { keysInDirection, keysOf, type Keys } from './keys.js';
 
 export async function recoverRows(
@@ -21,7 +22,7 @@ export async function recoverRows(
   deps: ActivityDeps,
   { signal, save }: Pick<ActivityTools, 'signal' | 'save'>,
 ): Promise<Evidence> {
-  const server = await openServer(hold.encryption, deps, signal);
+  const server = await openFenced({ ...hold, direction: 'to the new key' }, deps, { signal, alone: true });
   const columns = await columnsOf(hold, server, await keysOf(hold, deps), 'to the new key');
   const { rotation, recovery } = hold;
   const tables = await recover({
@@ -51,7 +52,7 @@ export async function undoRecovery(
   deps: ActivityDeps,
   { signal }: Pick<ActivityTools, 'signal'>,
 ): Promise<Evidence> {
-  const server = await openServer(hold.encryption, deps, signal);
+  const server = await openFenced({ ...hold, direction: 'back to the old key' }, deps, { signal, alone: true });
   const columns = await columnsOf(hold, server, await keysOf(hold, deps), 'back to the old key');
   const { reencrypted, back } = await takeBack({ server, columns, rotation: hold.rotation });
   return { summary: `${reencrypted} row(s) under the old key again, ${back} taken back out of the quarantine` };

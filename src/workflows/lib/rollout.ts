@@ -17,6 +17,8 @@ export interface RollOutOptions {
   readonly from?: Arrangement;
   /** It need not begin while the maintenance window is open: the services stand still already. */
   readonly atAnyTime?: boolean;
+  /** Its undo is registered already, since an earlier run may have done the step: undoesRollOut. */
+  readonly undoKnown?: boolean;
   /** Default: this run's own. */
   readonly hold?: Hold;
   /** Between store and deploy, forward and back: what the service needs elsewhere for the value to be right. */
@@ -51,7 +53,7 @@ export async function rollOut(run: Run, key: string, to: Arrangement, options: R
   };
   const undo = (): Promise<Evidence> => takeBack(plan, { ...options, from: from ?? 'old only' }, begun);
   if (from && !options.atAnyTime) await holdWindow(run, key);
-  await run.step(key, forward, from ? { undo } : {});
+  await run.step(key, forward, from && !options.undoKnown ? { undo } : {});
 }
 
 /** @param begun false: the step was refused before it wrote anything, so there may be nothing to take back. */

@@ -7,6 +7,7 @@ import type { RunStatus } from '../../../src/domain/status.js';
 import { StallingProxy } from '../../support/stalling-proxy.js';
 import { endOf } from '../support/end-of.js';
 import { BEN, PATIENCE_MS } from '../support/real-stage.js';
+import { limitsOf } from './support/limits.js';
 import { pictureOf } from './support/picture.js';
 import { carriedOut } from './support/runs.js';
 import { Stage } from './support/stage.js';
@@ -28,14 +29,6 @@ async function decide(handle: WorkflowHandle, how: 'approve' | 'reject'): Promis
     interval: 100,
   });
   await handle.executeUpdate(how, { args: [BEN] });
-}
-
-/** Seconds that an attempt may take, for each call of an activity in order. */
-async function limitsOf(handle: WorkflowHandle, activity: string): Promise<number[]> {
-  const { events = [] } = await handle.fetchHistory();
-  return (events ?? []).flatMap(({ activityTaskScheduledEventAttributes: call }) =>
-    call?.activityType?.name === activity ? [Number(call.startToCloseTimeout?.seconds)] : [],
-  );
 }
 
 describe('a program that has missed the way back, and still writes under the new key', () => {
