@@ -2,9 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Reencryptor } from '../ciphers/cipher.js';
 import { openReencryptor } from '../ciphers/open-cipher.js';
-import { Server, type ServerOptions, type Where, type Work } from '../databases/server.js';
+import { Server, type Where, type Work } from '../databases/server.js';
 import { SecretValue } from '../domain/secret-value.js';
-import type { ColumnFacts } from '../reencryption/column-facts.js';
 import { sweep } from '../reencryption/sweep.js';
 import { FORMATS, type CipherName, type World } from './reencrypt-world.js';
 
@@ -36,11 +35,21 @@ class WatchedServer extends Server {
 }
 
 export async function breakDown(world: World, cipher: CipherName): Promise<Breakdown> {
-  const facts = await world.facts(cipher);
-  const reencryptor = openReencryptor(FORMATS[cipher], world.keys);
-  const inCipher = await timeInCipher(world, facts, reencryptor);
   await world.freshTable();
-  const server = new WatchedServer(serverOptions(world));
+  const facts = await world.facts(cipher);
+  const { signal } = new AbortController();
+  const administrator = new SecretValue(world.url);
+  const server = new WatchedServer({ administrator, label: 'benchmark', database: null, replicas: [], signal });
+  const cipherItself = openReencryptor(FORMATS[cipher], world.keys);
+  let inCipher = 0;
+  const reencryptor: Reencryptor = {
+    reencrypt(page) {
+      const started = performance.now();
+      const result = cipherItself.reencrypt(page);
+      inCipher += performance.now() - started;
+      return result;
+    },
+  };
   const cpu = process.cpuUsage();
   const started = performance.now();
   const { counts } = await sweep({ server, facts, reencryptor });
@@ -50,32 +59,11 @@ export async function breakDown(world: World, cipher: CipherName): Promise<Break
   const [reading = null, writing = null] = server.seconds;
   return {
     elapsed: perRow(elapsed * 1_000),
-    cipher: perRow(inCipher),
-    otherHere: perRow(user + system - inCipher),
+    cipher: perRow(inCipher * 1_000),
+    otherHere: perRow(user + system - inCipher * 1_000),
     serverReading: reading === null ? null : perRow(reading * 1e6),
     serverWriting: writing === null ? null : perRow(writing * 1e6),
   };
-}
-
-/** Microseconds, of a sweep that does it all on one thread, where a clock can be held to it. */
-async function timeInCipher(world: World, facts: ColumnFacts, itself: Reencryptor): Promise<number> {
-  await world.freshTable();
-  let milliseconds = 0;
-  const timed: Reencryptor = {
-    reencrypt(page) {
-      const started = performance.now();
-      const result = itself.reencrypt(page);
-      milliseconds += performance.now() - started;
-      return result;
-    },
-  };
-  await sweep({ server: new Server(serverOptions(world)), facts, reencryptor: timed });
-  return milliseconds * 1_000;
-}
-
-function serverOptions({ url }: World): ServerOptions {
-  const { signal } = new AbortController();
-  return { administrator: new SecretValue(url), label: 'benchmark', database: null, replicas: [], signal };
 }
 
 /** User and system time of a process that is about to end. Linux: in hundredths of a second. */

@@ -4,7 +4,6 @@
  * Two ways to look at a value, on purpose apart: a `Reencryptor` takes whole pages through both keys as fast as it can, a `Reader`
  * opens one value under one key in the plainest way there is. What the first wrote is verified by the second.
  */
-import type { ValueFormat } from '../domain/specs/encryption.js';
 
 /** What a value turned out to be: readable under the old key, under the new one, under none, or nothing at all. */
 export type ValueState = 'old' | 'new' | 'empty' | 'unreadable';
@@ -24,16 +23,7 @@ export interface ReencryptedPage {
   readonly fresh: readonly (Buffer | null)[];
 }
 
-/** Plain data: from it another thread opens the same Reencryptor. Holds both keys, so it never leaves the process. */
-export interface Recipe {
-  readonly format: ValueFormat;
-  readonly from: Uint8Array;
-  readonly to: Uint8Array;
-}
-
 export interface Reencryptor {
-  /** Left out: the work cannot be handed to another thread. */
-  readonly recipe?: () => Recipe;
   /** Pure but for the random initialisation vectors. Each value's authentication is checked before its plaintext is used. */
   reencrypt(page: Page): ReencryptedPage;
 }

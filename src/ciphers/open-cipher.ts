@@ -15,8 +15,7 @@ export function openReencryptor(
   format: ValueFormat,
   keys: { readonly from: Buffer; readonly to: Buffer },
 ): Reencryptor {
-  const reencryptor = format.cipher === 'fernet' ? fernetReencryptor(keys) : gcmReencryptor(format, keys);
-  return { ...reencryptor, recipe: () => ({ format, ...keys }) };
+  return format.cipher === 'fernet' ? fernetReencryptor(keys) : gcmReencryptor(format, keys);
 }
 
 /** @param key 32 bytes, from `deriveKey`. @throws KeyturnError as openReencryptor. */

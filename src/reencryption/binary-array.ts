@@ -54,8 +54,3 @@ export function pick(array: Buffer, places: readonly number[]): Buffer {
   const { elementType, elements } = parseArray(array);
   return buildArray({ elementType, elements: places.map((place) => elements[place] ?? null) });
 }
-
-/** The same memory, for the methods that reading numbers needs. */
-export function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength);
-}

@@ -5,8 +5,7 @@ import { pick } from './binary-array.js';
 import type { ColumnFacts } from './column-facts.js';
 import { WHOLE_TABLE } from './key-range.js';
 import { unreadablePlaces } from './page-outcome.js';
-import type { RawPage } from './raw-page.js';
-import { readPages } from './read-pages.js';
+import { readPages, type RawPage } from './read-pages.js';
 import { describeRows, LISTED_ROWS } from './row-keys.js';
 
 /** Which keys a value is tried under; null: not under that one. */

@@ -4,7 +4,7 @@ import type { ValueState } from '../ciphers/cipher.js';
 import { pick } from './binary-array.js';
 import type { ColumnFacts } from './column-facts.js';
 import { tableOf } from './page-statements.js';
-import type { RawPage } from './raw-page.js';
+import type { RawPage } from './read-pages.js';
 
 const quote = pg.escapeIdentifier;
 

@@ -7,12 +7,11 @@ import type pg from 'pg';
 import type { Reencryptor } from '../ciphers/cipher.js';
 import type { Server } from '../databases/server.js';
 import { KeyturnError } from '../domain/errors.js';
-import { asBuffer, parseArray } from './binary-array.js';
+import { parseArray } from './binary-array.js';
 import type { ColumnFacts } from './column-facts.js';
 import type { Cursor, KeyRange } from './key-range.js';
 import { pageStatements } from './page-statements.js';
-import type { RawPage } from './raw-page.js';
-import { readPages } from './read-pages.js';
+import { readPages, type RawPage } from './read-pages.js';
 import { rewritePage, type FreshValues } from './rewrite-page.js';
 import { limitLocks, prepareSession } from './session.js';
 import { batchOf, type Batch } from './write-page.js';
@@ -99,7 +98,7 @@ async function countKept(
   { fresh, range }: { fresh: FreshValues; range: KeyRange },
 ): Promise<number> {
   // No two are alike: each has random bytes of its own.
-  const made = new Set(parseArray(asBuffer(fresh.array)).elements.map((value) => value?.toString('base64')));
+  const made = new Set(parseArray(fresh.array).elements.map((value) => value?.toString('base64')));
   let kept = 0;
   for await (const { values } of readPages(client, { facts, range, after: null }))
     kept += values.filter((value) => value !== null && made.has(value.toString('base64'))).length;

@@ -4,7 +4,7 @@ import { oneLine } from '../processes/safe-text.js';
 import { pick } from './binary-array.js';
 import type { ColumnFacts } from './column-facts.js';
 import { pageStatements } from './page-statements.js';
-import type { RawPage } from './raw-page.js';
+import type { RawPage } from './read-pages.js';
 
 /** What a person can still look through, and a heartbeat can carry. */
 export const LISTED_ROWS = 1_000;

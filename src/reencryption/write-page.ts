@@ -3,9 +3,9 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { KeyturnError } from '../domain/errors.js';
-import { asBuffer, pick } from './binary-array.js';
+import { pick } from './binary-array.js';
 import type { PageStatements } from './page-statements.js';
-import type { RawPage } from './raw-page.js';
+import type { RawPage } from './read-pages.js';
 import type { FreshValues } from './rewrite-page.js';
 
 /** The parameters of an update, as PageStatements has them. */
@@ -24,7 +24,7 @@ export function batchOf(page: RawPage, fresh: FreshValues | null): Batch | null 
   const associated = page.associatedArray === null ? [] : [chosen(page.associatedArray)];
   return {
     rows: rows?.length ?? page.rows,
-    parameters: [...page.keys.map(chosen), chosen(page.array), asBuffer(array), ...associated],
+    parameters: [...page.keys.map(chosen), chosen(page.array), array, ...associated],
     places: page.places && chosen(page.places),
   };
 }

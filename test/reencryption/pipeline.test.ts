@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Reencryptor } from '../../src/ciphers/cipher.js';
 import { buildArray } from '../../src/reencryption/binary-array.js';
 import { reencryptPages } from '../../src/reencryption/pipeline.js';
-import { RawPage } from '../../src/reencryption/raw-page.js';
+import type { RawPage } from '../../src/reencryption/read-pages.js';
 
 const asTheyAre: Reencryptor = {
   reencrypt: ({ values }) => ({ states: values.map(() => 'old' as const), fresh: values }),
@@ -11,7 +11,8 @@ const asTheyAre: Reencryptor = {
 
 function pageOf(place: number): RawPage {
   const array = buildArray({ elementType: 25, elements: [Buffer.from(String(place))] });
-  return new RawPage(1, [String(place)], [], null, array, null);
+  const none = { keys: [], places: null, associatedArray: null, associated: null };
+  return { ...none, rows: 1, cursor: [String(place)], array, elementType: 25, values: [Buffer.from(String(place))] };
 }
 
 // eslint-disable-next-line @typescript-eslint/require-await -- what is read is asynchronous; here nothing is waited for
