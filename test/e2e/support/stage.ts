@@ -58,6 +58,9 @@ export interface Stage {
   untilDoing(handle: WorkflowHandle, step: string, activity: string): Promise<void>;
 }
 
+/** What the image (Dockerfile) sets for a worker's memory. */
+const IMAGE = { MALLOC_ARENA_MAX: '2', NODE_OPTIONS: '--max-semi-space-size=4' };
+
 /** @param purpose name of the ledger's database, and of the workspace. */
 export async function openStage(
   purpose: string,
@@ -119,7 +122,7 @@ export async function openStage(
       const before = await textOf(workerLog);
       const guarded = await spawnGuarded(process.execPath, [program, ...options, 'worker'], {
         cwd: home,
-        env,
+        env: { ...env, ...IMAGE },
         logFile: workerLog,
       });
       workers.push(guarded);
