@@ -13,7 +13,8 @@ import { randomGraph, type Graph } from './support/graph.js';
 import { EQUAL, id, MARK, run, scramVerifier, serverOn, urlAs, type Place } from './support/world.js';
 
 const COUNT = Number(process.env['KEYTURN_GRAPHS'] ?? 200);
-const SEED = Number(process.env['KEYTURN_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+/** The same graphs every time: what is red then is red because of a change. Others are looked for by `KEYTURN_SEED=$RANDOM`. */
+const SEED = Number(process.env['KEYTURN_SEED'] ?? 1_046_934_999);
 const PASSWORD = 'fresh';
 const verifier = scramVerifier(PASSWORD);
 
@@ -92,6 +93,8 @@ async function swap(
   const { old } = graph;
   const server = serverOn(databases[0].url);
   const could = await everything(databases, graph, old, 'old');
+  const granted = await grantedTables(databases, old);
+  const whileBothExist = (results: readonly string[]): string[] => results.filter((line) => !isRevoke(line, granted));
   const world = await worldOf(databases, graph, [old]);
 
   const pair: RolePair = { strategy, old, fresh, group: null };
@@ -103,8 +106,9 @@ async function swap(
   }
   await createLogin(server, { ...pair, verifier, mark: MARK });
   expect(await compareRights(server, pair)).toEqual(EQUAL);
-  expect(await everything(databases, graph, fresh, PASSWORD)).toEqual(could);
-  if (seed % 4 < 2) expect(await everything(databases, graph, old, 'old')).toEqual(could);
+  expect(whileBothExist(await everything(databases, graph, fresh, PASSWORD))).toEqual(whileBothExist(could));
+  if (seed % 4 < 2)
+    expect(whileBothExist(await everything(databases, graph, old, 'old'))).toEqual(whileBothExist(could));
   if (strategy === 'copy') {
     await dropLogin(server, { role: old, heir: fresh });
     expect(await inspectRole(server, old)).toBeNull();
@@ -121,6 +125,35 @@ async function swap(
   expect(await inspectRole(server, fresh)).toBeNull();
   expect(await everything(databases, graph, next, PASSWORD)).toEqual(could);
   expect(await worldOf(databases, graph, [next, old])).toEqual(world);
+}
+
+/**
+ * Tables of others on which the old role has granted something, `"schema".table`. Only the grantor takes a grant back, and each of two
+ * roles is a grantor of its own (PostgreSQL, "GRANT"): while both exist, a REVOKE by one leaves what the other has granted.
+ * After the drop it is compared like everything else.
+ */
+async function grantedTables(databases: Lane, old: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const { url } of databases) {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT DISTINCT format('"%s".%s', n.nspname, c.relname) AS name
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        CROSS JOIN LATERAL (SELECT c.relacl AS acl UNION ALL SELECT a.attacl FROM pg_attribute a WHERE a.attrelid = c.oid) acls
+        CROSS JOIN LATERAL aclexplode(acls.acl) granted
+         JOIN pg_roles r ON r.oid = granted.grantor AND r.oid <> c.relowner
+        WHERE r.rolname = $1`,
+      [old],
+    );
+    await client.end();
+    found.push(...rows.map(({ name }) => name));
+  }
+  return found;
+}
+
+function isRevoke(line: string, tables: readonly string[]): boolean {
+  return tables.some((table) => line.startsWith(`REVOKE ALL ON ${table} FROM `));
 }
 
 async function everything(databases: Lane, graph: Graph, user: string, password: string): Promise<string[]> {
