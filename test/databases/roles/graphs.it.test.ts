@@ -93,7 +93,8 @@ async function swap(
   const { old } = graph;
   const server = serverOn(databases[0].url);
   const could = await everything(databases, graph, old, 'old');
-  const granted = await grantedTables(databases, old);
+  // With `group` the new role acts as the old one, so it takes back what that has granted, and all is compared at all times.
+  const granted = strategy === 'copy' ? await grantedTables(databases, old) : [];
   const whileBothExist = (results: readonly string[]): string[] => results.filter((line) => !isRevoke(line, granted));
   const world = await worldOf(databases, graph, [old]);
 
