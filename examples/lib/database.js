@@ -60,10 +60,22 @@ async function migrate(pool, migrations) {
 
 /** @param {import('pg').PoolClient} client @returns {Promise<Set<string> | undefined>} undefined in a new database. */
 async function appliedMigrations(client) {
-  const found = await client.query(`SELECT to_regclass('applied_migrations') IS NOT NULL AS exists`);
-  if (!found.rows[0].exists) return undefined;
+  if (!(await tableExists(client, 'applied_migrations'))) return undefined;
   const { rows } = await client.query('SELECT digest FROM applied_migrations');
   return new Set(rows.map((row) => row.digest));
+}
+
+/**
+ * Reads the catalogue's rows. `to_regclass` answers from what the session remembers, also that a table was not there, and waiting
+ * for an advisory lock does not make it forget: whoever waited would make the table a second time.
+ * @param {import('pg').Pool | import('pg').PoolClient} client @param {string} table @returns {Promise<boolean>}
+ */
+export async function tableExists(client, table) {
+  const { rows } = await client.query(
+    'SELECT FROM pg_catalog.pg_class WHERE relname = $1 AND relnamespace = current_schema()::regnamespace',
+    [table],
+  );
+  return rows.length > 0;
 }
 
 /** @param {string} sql */

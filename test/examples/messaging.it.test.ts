@@ -203,7 +203,9 @@ describe('messaging', () => {
       ask(production, `/api/archives/${which}`, { method: 'POST', token });
     const archived = () => ask(production, `/api/archives/${month}`, { token: ana.json.accessToken });
 
-    expect((await archived()).status).toBe(404);
+    // Often enough for every connection of both instances to have found that there is no such table.
+    const looked = await Promise.all(Array.from({ length: 60 }, archived));
+    expect(new Set(looked.map(({ status }) => status))).toEqual(new Set([404]));
     expect((await store(month, ana.json.accessToken)).status).toBe(403);
     for (const wrong of ['2026-13', '202611', '2026-11;--']) {
       expect((await store(encodeURIComponent(wrong))).status).toBe(400);

@@ -1,5 +1,7 @@
 /** Messages of a month move into a table of that month, made when the first archive of it is: `messages_archive_202611`. */
 
+import { tableExists } from '../../lib/database.js';
+
 /** Any fixed number: two administrators at once take turns, also in making the table. */
 const ARCHIVE_LOCK = 7_265_002;
 
@@ -16,7 +18,7 @@ export function addArchives(app, pool, signedIn) {
   app.get('/api/archives/:month', signedIn, async (request, response) => {
     const month = readMonth(request.params.month);
     if (!month) return response.status(400).json({ error: 'the month must be like 2026-11' });
-    if (!(await exists(pool, month.table))) return response.status(404).json({ error: 'nothing is archived' });
+    if (!(await tableExists(pool, month.table))) return response.status(404).json({ error: 'nothing is archived' });
     const { rows } = await pool.query(
       `SELECT a.id, username AS "from", text, sent_at AS "sentAt" FROM ${month.table} a JOIN users ON users.id = sender
         WHERE recipient = $1 ORDER BY a.id DESC LIMIT 20`,
@@ -48,7 +50,7 @@ async function archive(pool, { table, from, until }) {
   try {
     await client.query('BEGIN');
     await client.query('SELECT pg_advisory_xact_lock($1)', [ARCHIVE_LOCK]);
-    const created = !(await exists(client, table));
+    const created = !(await tableExists(client, table));
     // Only if it is missing: it may belong to a role that this one is not.
     if (created) await client.query(`CREATE TABLE ${table} (LIKE messages INCLUDING DEFAULTS INCLUDING INDEXES)`);
     const { rowCount } = await client.query(
@@ -64,10 +66,4 @@ async function archive(pool, { table, from, until }) {
   } finally {
     client.release();
   }
-}
-
-/** @param {import('pg').Pool | import('pg').PoolClient} client @param {string} table */
-async function exists(client, table) {
-  const { rows } = await client.query('SELECT to_regclass($1) IS NOT NULL AS exists', [table]);
-  return rows[0].exists;
 }
