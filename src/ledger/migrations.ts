@@ -67,11 +67,12 @@ export async function migrate(client: PoolClient, migrations: readonly Migration
   await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
   try {
     await client.query('SELECT pg_advisory_xact_lock($1::bigint)', [MIGRATION_LOCK]);
+    // Read again: another worker may have been at it while this one waited for the lock.
+    const applied = await appliedVersions(client);
     await client.query('CREATE SCHEMA IF NOT EXISTS keyturn');
     await client.query(`CREATE TABLE IF NOT EXISTS keyturn.migrations (
       version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`);
-    // Read again: another worker may have been at it while this one waited for the lock.
-    for (const migration of missing(await appliedVersions(client), migrations)) {
+    for (const migration of missing(applied, migrations)) {
       await client.query(migration.sql);
       const values = [migration.version, migration.name];
       await client.query('INSERT INTO keyturn.migrations (version, name) VALUES ($1, $2)', values);
@@ -84,9 +85,15 @@ export async function migrate(client: PoolClient, migrations: readonly Migration
   }
 }
 
+/**
+ * Whether there is a table is read from the catalogue's rows. `to_regclass` and `IF NOT EXISTS` answer from what the session
+ * remembers, also that something was not there, and an advisory lock does not make it forget; reading a table does.
+ */
 async function appliedVersions(client: PoolClient): Promise<number[]> {
-  const there = await client.query<{ there: boolean }>(`SELECT to_regclass('keyturn.migrations') IS NOT NULL AS there`);
-  if (!there.rows[0]?.there) return [];
+  const there = await client.query(
+    `SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'keyturn' AND tablename = 'migrations'`,
+  );
+  if (there.rows.length === 0) return [];
   const { rows } = await client.query<{ version: number }>('SELECT version FROM keyturn.migrations ORDER BY version');
   return rows.map(({ version }) => version);
 }

@@ -48,9 +48,11 @@ async function failure(promise: Promise<unknown>): Promise<KeyturnError> {
 
 describe('migrations', () => {
   test('two workers that start at the same moment both find the schema ready, ten times', async () => {
+    // The same connections in every round: what they remember of a schema that is not there must not be believed.
+    const workers = [open(url), open(url)];
     for (let round = 0; round < 10; round++) {
       await sql('DROP SCHEMA IF EXISTS keyturn CASCADE');
-      await Promise.all([open(url).migrate(), open(url).migrate()]);
+      await Promise.all(workers.map((worker) => worker.migrate()));
       expect(await sql('SELECT version, name FROM keyturn.migrations')).toEqual([{ version: 1, name: 'rotations' }]);
     }
   });
