@@ -15,7 +15,7 @@ import { Gatekeeper } from './lib/gatekeeper.js';
 
 export async function backUpSecrets(input: unknown): Promise<RotationReport | RolloutReport> {
   // It asks nobody: a decision that is sent to it is answered that no gate is open.
-  const gates = new Gatekeeper(() => false);
+  const gates = new Gatekeeper();
   gates.register();
   const request = parse(input);
   const { environment, backup } = request;

@@ -24,11 +24,10 @@ import { holdOf, rollOut } from './lib/rollout.js';
 import { Run } from './lib/run.js';
 import { StandingServices } from './lib/standing-services.js';
 import { sweep, sweepUntilDone } from './lib/sweeps.js';
-import { wasReset } from './lib/under-its-lock.js';
 import { verifyAndWatch } from './lib/verification.js';
 
 export async function recoverLostKey(input: unknown): Promise<RotationReport> {
-  const gates = new Gatekeeper(wasReset);
+  const gates = new Gatekeeper();
   gates.register();
   const request = parse(input);
   const { workflowId, originalExecutionRunId: requestId } = workflowInfo();

@@ -411,6 +411,30 @@ describe('gates', () => {
     expect(world.state).toMatchObject({ old: 'v2', pending: null, previous: null });
   });
 
+  it.each(['signal', 'update'] as const)('made by %s before the place of a reset still count after it', async (how) => {
+    const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote', 'retire'] }) });
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      await harness.until(handle, ({ gate }) => gate?.name === 'promote');
+      if (how === 'signal') await handle.signal('approve', BEN);
+      else await handle.executeUpdate('approve', { args: [BEN] });
+      await harness.until(handle, ({ gate }) => gate?.name === 'retire');
+      const again = await harness.reset(handle, 'deployService');
+      const { gate, refusals } = await harness.until(again, (status) => status.gate?.name === 'retire');
+      expect(refusals).toEqual([]);
+      // A second time, to before the first: what is replayed was decided in another part of the history yet.
+      const third = await harness.reset(again, 'stageSecret');
+      const asked = await harness.until(third, (status) => status.gate?.name === 'promote');
+      expect(asked.gate?.plan).not.toBe(gate?.plan);
+      for (const name of ['promote', 'retire']) {
+        const { gate: open } = await harness.until(third, (status) => status.gate?.name === name);
+        await third.executeUpdate('approve', { args: [{ ...BEN, gate: name, plan: open?.plan }] });
+      }
+      expect(((await third.result()) as RotationReport).outcome).toBe('completed');
+    });
+    expect(world.state).toMatchObject({ old: 'v2', pending: null, previous: null });
+  });
+
   it('a run that was recorded and is then reset is recorded again, as what it is', async () => {
     const world = worldOf(planOf);
     await harness.withWorker(world, async () => {

@@ -127,7 +127,7 @@ export class BackupRun {
     try {
       const { sequence } = await persistentEffects(`Record: ${outcome}`).recordRotation({
         ...this.report(outcome, null),
-        requestId: requestInThisRun(plan),
+        requestId: requestInThisRun(plan, gates.resets),
         kind: BACKUP_KIND,
         reason: 'routine',
         cadence: null,

@@ -25,6 +25,7 @@ import { APPROVE, DECISION_SAMPLE, parseDecision, REJECT, type DecisionInput } f
 import type { ApprovalSpec } from '../../domain/specs/policy.js';
 import type { OpenGate } from '../../domain/status.js';
 import { answer, asApplicationFailure, Rejected } from './failures.js';
+import { Resets } from './resets.js';
 
 export interface DecisionResult {
   readonly gate: string;
@@ -44,14 +45,13 @@ const DESCRIPTIONS: Record<Verdict, string> = {
 };
 
 export class Gatekeeper {
+  readonly resets = new Resets();
   open: OpenGate | null = null;
   readonly refusals: string[] = [];
   readonly notes: string[] = [];
   private readonly closed: (ClosedGate & { readonly inWords: string })[] = [];
 
   private changed: () => void = () => undefined;
-
-  constructor(private readonly mustNamePlan: () => boolean) {}
 
   /** Called after every change that people can see. */
   onChange(changed: () => void): void {
@@ -143,7 +143,7 @@ export class Gatekeeper {
     const reason = refusal(decision, verdict, {
       open: this.open,
       closed: this.closed,
-      mustNamePlan: this.mustNamePlan(),
+      mustNamePlan: this.resets.happened,
     });
     if (reason) throw answer('refused', reason);
     return decision;

@@ -7,6 +7,7 @@ import type { Outcome, RotationReport, StepRecord } from '../../domain/report.js
 import { persistentEffects } from './activities.js';
 import type { Course } from './course.js';
 import { endsRun, reasonOf } from './failures.js';
+import type { Resets } from './resets.js';
 
 export interface Row {
   readonly sequence: number | null;
@@ -34,7 +35,7 @@ export async function recordRun(course: Course, outcome: Outcome): Promise<Row |
       ...report,
       // What the plan decided is evidence; among the notes it would hide what people did.
       steps: [...pinned(plan), ...report.steps],
-      requestId: requestInThisRun(plan),
+      requestId: requestInThisRun(plan, gates.resets),
       kind: plan.kind,
       reason: plan.reason,
       cadence: plan.cadence,
@@ -82,7 +83,6 @@ function pinned({ decisions }: RotationPlan): StepRecord[] {
  * The ledger keeps one row a request. A run that ended, was recorded and is then reset keeps its request (what it staged is
  * still its own), but what it does now is another event, with a row of its own.
  */
-export function requestInThisRun(plan: Pick<RotationPlan, 'requestId'>): string {
-  const { runId, originalExecutionRunId } = workflowInfo();
-  return runId === originalExecutionRunId ? plan.requestId : `${plan.requestId}, reset as ${runId}`;
+export function requestInThisRun({ requestId }: Pick<RotationPlan, 'requestId'>, resets: Resets): string {
+  return resets.happened ? `${requestId}, reset as ${workflowInfo().runId}` : requestId;
 }

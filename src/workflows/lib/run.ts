@@ -2,7 +2,7 @@
  * One run of a runbook: carries its steps out in order, keeps the checklist that people see, remembers how to undo, and ends
  * completed, rejected, rolled back, cancelled, or stopped with a list of what a person must do. Never silently half done.
  */
-import { CancellationScope, sleep, workflowInfo } from '@temporalio/workflow';
+import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { Evidence } from '../../domain/evidence.js';
 import { whoMayDecide } from '../../domain/gate.js';
 import type { RotationPlan } from '../../domain/plan.js';
@@ -59,6 +59,16 @@ export class Run {
     }
   }
 
+  /** A run that was reset does not know what it had come to before. */
+  get wasReset(): boolean {
+    return this.gates.resets.happened;
+  }
+
+  /** What a decision can be bound to: the plan, in this run. After a reset decisions are asked for anew. */
+  private get planInThisRun(): string {
+    return `${this.plan.digest}@${this.gates.resets.part}`;
+  }
+
   /** For people, however the run ends. */
   leaves(todo: string): void {
     this.course.todo.push(todo);
@@ -111,7 +121,7 @@ export class Run {
     const summary = await this.gates.pass({
       name,
       question,
-      plan: planInThisRun(plan),
+      plan: this.planInThisRun,
       requester: plan.operator,
       policy: denyOnExpiry ? { ...plan.approval, onExpiry: 'deny' } : plan.approval,
       remind: (gate, sent) =>
@@ -176,12 +186,4 @@ export class Run {
     }
     return await CancellationScope.nonCancellable(() => ending.completed());
   }
-}
-
-/**
- * What a decision can be bound to: the plan, in this run. A reset gives the run a new id and so asks for fresh decisions.
- * The end of the id, since Temporal's ids begin with the time (UUID version 7): runs of one minute begin alike.
- */
-export function planInThisRun(plan: RotationPlan): string {
-  return `${plan.digest}@${workflowInfo().runId.slice(-12)}`;
 }

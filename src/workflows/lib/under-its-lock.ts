@@ -21,7 +21,7 @@ export async function underItsLock(
   carryOut: (plan: RotationPlan, gates: Gatekeeper, leader: string | null) => Promise<RotationReport>,
   lead: (request: RotateInput, gates: Gatekeeper) => Promise<RolloutReport>,
 ): Promise<RotationReport | RolloutReport> {
-  const gates = new Gatekeeper(wasReset);
+  const gates = new Gatekeeper();
   gates.register();
   const request = parse(input);
   const { workflowId, originalExecutionRunId } = workflowInfo();
@@ -43,9 +43,4 @@ function parse(input: unknown): RotateInput {
   } catch (error) {
     throw asApplicationFailure(error);
   }
-}
-
-export function wasReset(): boolean {
-  const { runId, originalExecutionRunId } = workflowInfo();
-  return runId !== originalExecutionRunId;
 }

@@ -1,5 +1,4 @@
 /** Runs the shipped workflow bundle on the shared dev server, with a World behind the activities. */
-import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker, DefaultLogger } from '@temporalio/worker';
@@ -9,6 +8,7 @@ import { STATUS_QUERY } from '../../../src/domain/messages.js';
 import { rotationWorkflowId } from '../../../src/domain/refs.js';
 import { fastForward } from '../../../src/embedded/fast-forward.js';
 import { registerSearchAttributes } from '../../../src/search-attributes.js';
+import { resetAfter } from './reset-after.js';
 import type { World } from './world.js';
 
 const codePath = fileURLToPath(new URL('../../../dist/workflow-bundle.js', import.meta.url));
@@ -69,29 +69,7 @@ export async function openHarness(): Promise<Harness> {
         `the run never came to it; last seen: ${last instanceof Error ? last.message : JSON.stringify(last)}`,
       );
     },
-    reset: async (handle, activity) => {
-      const { events } = await handle.fetchHistory();
-      const scheduled = events?.find(
-        (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === activity,
-      );
-      const completed = events?.find((event) =>
-        event.activityTaskCompletedEventAttributes?.scheduledEventId?.equals(scheduled?.eventId ?? 0),
-      );
-      // The workflow task that took the activity's result: what it began (a gate, say) stays begun.
-      const done = events?.find(
-        (event) => event.workflowTaskCompletedEventAttributes && event.eventId?.greaterThan(completed?.eventId ?? 0),
-      );
-      const { workflowId } = handle;
-      const { runId } = await handle.describe();
-      const { runId: fresh } = await clientConnection.workflowService.resetWorkflowExecution({
-        namespace: 'default',
-        workflowExecution: { workflowId, runId },
-        workflowTaskFinishEventId: done?.eventId ?? null,
-        requestId: randomUUID(),
-        reason: 'a test',
-      });
-      return client.workflow.getHandle(workflowId, fresh);
-    },
+    reset: (handle, activity) => resetAfter(client, handle, activity),
     fastForward: async (handle, seconds) => {
       const { runId } = await handle.describe();
       await fastForward(clientConnection.workflowService, { workflowId: handle.workflowId, runId }, seconds);

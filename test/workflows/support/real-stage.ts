@@ -21,6 +21,7 @@ import { createFingerprinter } from '../../../src/stores/fingerprint.js';
 import { freshTaskQueue, temporalClient } from '../../support/servers.js';
 import { Databases } from './databases.js';
 import type { Fault } from './faults.js';
+import { resetAfter } from './reset-after.js';
 
 const codePath = fileURLToPath(new URL('../../../dist/workflow-bundle.js', import.meta.url));
 
@@ -186,13 +187,22 @@ export abstract class RealStage<S extends StagedSystem> {
   }
 
   async approve(handle: WorkflowHandle, gate: string): Promise<void> {
-    await this.until(handle, (status) => status.gate?.name === gate);
-    await handle.executeUpdate(APPROVE, { args: [{ ...BEN, gate }] });
+    await this.decide(handle, gate, APPROVE);
   }
 
   async reject(handle: WorkflowHandle, gate: string): Promise<void> {
-    await this.until(handle, (status) => status.gate?.name === gate);
-    await handle.executeUpdate(REJECT, { args: [{ ...BEN, gate }] });
+    await this.decide(handle, gate, REJECT);
+  }
+
+  /** A run that was reset takes only decisions that name its plan. */
+  private async decide(handle: WorkflowHandle, name: string, how: typeof APPROVE | typeof REJECT): Promise<void> {
+    const { gate } = await this.until(handle, (status) => status.gate?.name === name);
+    await handle.executeUpdate(how, { args: [{ ...BEN, gate: name, plan: gate?.plan }] });
+  }
+
+  /** To the moment when the run had this activity's answer. @returns the run that goes on from there. */
+  async reset(handle: WorkflowHandle, activity: string): Promise<WorkflowHandle> {
+    return await resetAfter(this.client, handle, activity);
   }
 
   /** Once the run waits for what can be steered. */

@@ -58,7 +58,7 @@ export function attend(handle: WorkflowHandle): () => Promise<void> {
       await new Promise((done) => setTimeout(done, 100));
       try {
         const { gate } = await handle.query<RunStatus>(STATUS_QUERY);
-        if (gate) await handle.executeUpdate(APPROVE, { args: [{ ...BEN, gate: gate.name }] });
+        if (gate) await handle.executeUpdate(APPROVE, { args: [{ ...BEN, gate: gate.name, plan: gate.plan }] });
       } catch {
         // It has not begun, it was decided already, or it has ended.
       }
