@@ -59,8 +59,8 @@ async function newRole(run: Run, swap: PlannedSwap, { steering, follower }: Comp
     undo: () => persistentEffects('Undo: remove the new role', taskQueue).removeNewRole(hold),
   });
   const options = switchToNewRole(run, hold);
-  // Services that a terminated run has put on the new role leave it before it is removed.
-  if (switched) undoesRollOut(run, 'switch', options);
+  // Services that a terminated run has put on the new role, or this one before it was reset, leave it before it is removed.
+  if (switched || run.wasReset) undoesRollOut(run, 'switch', options);
   await run.step('prove-new', () => effects('Log in as the new role, on every node', taskQueue).proveNewRole(hold));
   await switchOver(run, options);
 

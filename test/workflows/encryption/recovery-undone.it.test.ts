@@ -119,6 +119,24 @@ describe('the run that goes on from a terminated one, and fails before it has co
   });
 });
 
+it('a run that is reset once credentials are entered again, and then fails, takes none from those who entered it', async () => {
+  await withSystem(GIVEN, async (system) => {
+    const lost = await loseHalf(system);
+    const first = await stage.start(system);
+    await stage.approve(first, 'recover');
+    await stage.until(first, ({ gate }) => gate?.name === 'reentry');
+    await enterAgain(system, lost.slice(0, 1));
+    const before = await pictureOf(system);
+    system.faults.set('runChecks 2', failed);
+    const again = await stage.reset(first, 'recoverRows');
+    const leave = attend(again);
+    expect(await endOf(again)).toMatch(/^stopped.*1 of 20 .*entered again.*keyturn recover/);
+    await leave();
+    expect(await pictureOf(system)).toEqual(before);
+    expect(await quarantineOf(system)).toHaveLength(20);
+  });
+});
+
 describe('the new key is kept, and the run says so, when in the last moment', () => {
   it('a row is under it', async () => {
     await withSystem(GIVEN, async (system) => {

@@ -152,6 +152,37 @@ it('a terminated run, whose rows are under its key already: a no to the next run
   }
 });
 
+describe('a run that is reset to before its first row, and then refused, keeps the key that its rows are under:', () => {
+  it.each([
+    ['atomic, with the services still stopped', 'atomic', 'arrangeSecret 1'],
+    ['atomic, with the services on the new key', 'atomic', 'runChecks 1'],
+    ['online', 'online', 'readRows 1'],
+  ] as const)('%s', async (_, mode, reached) => {
+    const system = await stage.system({ mode, gates: ['promote'] });
+    try {
+      const first = await stage.start(system);
+      const again = await new Promise<WorkflowHandle>((done, fail) => {
+        system.faults.set(reached, async () => {
+          await stage.reset(first, 'stageKey').then(done, fail);
+          return failed();
+        });
+        void stage.approve(first, 'promote').catch(fail);
+      });
+      const before = await pictureOf(system);
+      await stage.reject(again, 'promote');
+      expect(await endOf(again)).toMatch(/^stopped.*40 row\(s\)/);
+      expect(await pictureOf(system)).toEqual(before);
+
+      const next = await stage.start(system);
+      await stage.approve(next, 'promote');
+      expect(await endOf(next)).toBe('completed');
+      expect(await pictureOf(system)).toMatchObject({ rows: 'all there', underOld: 0, files: ['.env'], runs: true });
+    } finally {
+      await stage.remove(system);
+    }
+  });
+});
+
 it('atomic: rows that are back under the old key are not locked again, once the services run', async () => {
   let limits: readonly number[] = [];
   const { outcome, calls, after, before } = await carriedOut(

@@ -135,3 +135,30 @@ it('a completed run that is reset to its first gate does not lay hands on the ro
     expect(await endOf(again)).toContain('the role that this run has made');
     expect(differences(before, await pictureOf(system.place))).toEqual([]);
   }));
+
+describe.concurrent('reset to where it had made its role,', () => {
+  it('and then refused, while the old role is kept: the services are back on it before the new one goes', () =>
+    within({ strategy: 'copy', gates: ['promote'], delay: '10m' }, async (system) => {
+      const before = await pictureOf(system.place);
+      const first = await stage.start(system);
+      await stage.approve(first, 'promote');
+      await waitsIn(first, KEEPS);
+      const again = await stage.reset(first, 'createRole');
+      await stage.reject(again, 'promote');
+      expect(await endOf(again)).toBe('rejected');
+      const after = await pictureOf(system.place);
+      expect(differences(asBefore(before, after), after)).toEqual([]);
+    }));
+
+  it('once it had ended: it says that nothing is there to go on with, and the services keep the role that they have', () =>
+    within({ strategy: 'copy', gates: ['promote'], delay: '1s' }, async (system) => {
+      const first = await stage.start(system);
+      await stage.approve(first, 'promote');
+      expect(await endOf(first)).toBe('completed');
+      const before = await pictureOf(system.place);
+      expect(await endOf(await stage.reset(first, 'createRole'))).toMatch(
+        /^stopped.*has no new credential in the store/,
+      );
+      expect(differences(before, await pictureOf(system.place))).toEqual([]);
+    }));
+});
