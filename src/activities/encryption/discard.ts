@@ -30,7 +30,7 @@ export async function discardKey(hold: EncryptionHold, deps: ActivityDeps, signa
   return server.asAdministrator(
     async (guard) => {
       await prepareSession(guard);
-      await closeOff(guard, hold.rotation);
+      await closeOff(guard, { rotation: hold.rotation, direction: 'to the new key' });
       const found = await countAll(hold, { fresh }, deps, signal);
       const under = countedIn(found, (counts) => counts.new, 'read under the new key');
       const needs = [...(under === null ? [] : [under]), ...(await quarantined(hold, server, guard))];

@@ -6,10 +6,12 @@ import type { Direction, EncryptionHold } from '../encryption-activities.js';
 import { openServer } from '../swap/open-swap.js';
 import { demandStaged } from './keys.js';
 
+const OTHER = { 'to the new key': 'back to the old key', 'back to the old key': 'to the new key' } as const;
+
 /**
- * Towards the new key every connection is inside the rotation's fence, and looks once it is there whether the key is still staged;
- * on the way back whoever still writes towards the new key is turned out first.
- * @param alone nobody else works towards the new key in this rotation: an attempt before this one may hold the tables still.
+ * Every connection is inside the fence of its direction, and looks once it is there whether the key is still staged; whoever still
+ * writes in the other direction is turned out first: an attempt of the way back too, that slept until the next run went forward.
+ * @param alone nobody else works in this direction in this rotation: an attempt before this one may hold the tables still.
  * @throws KeyturnError `attempt-at-work`, `nothing-staged`, and as Server.
  */
 export async function openFenced(
@@ -18,12 +20,14 @@ export async function openFenced(
   { signal, alone }: { signal: AbortSignal; alone: boolean },
 ): Promise<Server> {
   const { encryption, rotation, direction } = hold;
+  const fence = { rotation, direction };
   const outside = await openServer(encryption, deps, signal);
-  const back = direction === 'back to the old key';
-  if (alone || back) await outside.asAdministrator((client) => turnOut(client, rotation));
-  if (back) return outside;
+  await outside.asAdministrator(async (client) => {
+    await turnOut(client, { rotation, direction: OTHER[direction] });
+    if (alone) await turnOut(client, fence);
+  });
   return await openServer(encryption, deps, signal, async (client) => {
-    await enter(client, rotation);
+    await enter(client, fence);
     await demandStaged(hold, deps);
   });
 }

@@ -128,6 +128,37 @@ describe('an attempt of a worker that was given up for lost, and wakes up when a
   });
 });
 
+describe('an attempt of the way back that wakes up when the next run has ended well, writes nothing under the key that is gone:', () => {
+  it.each([
+    ['atomic, with the tables locked', 'atomic', 'runChecks 1', 'reencryptAtomically 2'],
+    ['online, with a page to be written', 'online', 'readRows 1', 'reencryptRows 3'],
+  ] as const)('%s', async (_, mode, fails, call) => {
+    const system = await stage.system({ mode });
+    const { proxy, url } = await StallingProxy.to(system.database.url);
+    try {
+      (system.variables as Record<string, string>)['ADMIN'] = url;
+      let zombie: Promise<unknown> = Promise.resolve();
+      system.faults.set(fails, failed);
+      system.faults.set(call, async (_attempt, body) => {
+        const sleeping = proxy.stallAt(/UPDATE ONLY/);
+        zombie = body().catch((error: unknown) => error);
+        await sleeping;
+        return failed();
+      });
+      expect(await endOf(await stage.start(system))).toMatch(/^stopped/);
+      expect(await endOf(await stage.start(system))).toBe('completed');
+      const ended = await pictureOf(system);
+      expect(ended).toMatchObject({ rows: 'all there', underOld: 0, files: ['.env'], runs: true });
+      proxy.wake();
+      await zombie;
+      expect(await pictureOf(system)).toEqual(ended);
+    } finally {
+      await proxy.close();
+      await stage.remove(system);
+    }
+  });
+});
+
 it('a terminated run, whose rows are under its key already: a no to the next run does not destroy that key', async () => {
   const system = await stage.system({ mode: 'atomic', gates: ['promote'] });
   try {
