@@ -15,7 +15,7 @@ import { beginSwap, switchOver, type Company } from './lib/swap-steps.js';
 export async function changePassword(run: Run, swap: PlannedSwap, { steering, follower }: Company): Promise<void> {
   const { plan } = run;
   const { taskQueue, approval } = plan;
-  const { hold, switched } = await beginSwap(run, swap);
+  const { hold, takenOver } = await beginSwap(run, swap);
   let changedAt: string | null = null;
   // After the store: a service that restarts by itself in between finds the value that is about to be right.
   const beforeDeploy = async (to: 'new' | 'old'): Promise<void> => {
@@ -23,8 +23,8 @@ export async function changePassword(run: Run, swap: PlannedSwap, { steering, fo
     changedAt = (await call(`Server: the ${to} password`, taskQueue).changePassword({ ...hold, to })).at;
   };
   const options = { from: 'old only', hold, beforeDeploy } as const;
-  // A run that was terminated may have come further than this one will.
-  if (switched) undoesRollOut(run, 'switch', options);
+  // An earlier run may have come further than this one will, or ended on its way back before the server had the old password again.
+  if (takenOver) undoesRollOut(run, 'switch', options);
   await switchOver(run, options);
   await follower.everybodyIsWell(run, steering);
   if (approval.gates.includes('drop') && plan.reason !== 'leak')

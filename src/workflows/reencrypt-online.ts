@@ -29,9 +29,7 @@ export async function reencryptOnline(run: Run, encryption: PlannedEncryption): 
   const toOld = { direction: 'back to the old key', unreadable: 'tell', writers: 'refuse' } as const;
   const rowsBack = (step: string) => sweepUntilDone(run, step, hold, toOld);
   // Last of the way back, when the services have the old key alone: what somebody wrote under the new one until then.
-  run.undoes('stage', async () =>
-    key.used || run.wasReset ? await rowsBack('stage') : { summary: 'no row was under the new key' },
-  );
+  run.undoes('stage', async () => (key.used ? await rowsBack('stage') : { summary: 'no row was under the new key' }));
   // A terminated run's services write under the new key already: they are not told to stop.
   if (left?.startsWith('new')) undoesRollOut(run, 'accept', accept);
   else await rollOut(run, 'accept', 'old, accept new', accept);

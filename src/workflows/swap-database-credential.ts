@@ -47,7 +47,7 @@ async function newRole(run: Run, swap: PlannedSwap, { steering, follower }: Comp
   const { plan, board } = run;
   const { taskQueue, approval, reason } = plan;
   const leak = reason === 'leak';
-  const { hold, switched, oldRole } = await beginSwap(run, swap);
+  const { hold, takenOver, oldRole } = await beginSwap(run, swap);
   const name = formatRef(plan.ref);
   // A run that was terminated had dropped it: there is no way back, and little left to do.
   if (oldRole === 'gone') {
@@ -59,8 +59,9 @@ async function newRole(run: Run, swap: PlannedSwap, { steering, follower }: Comp
     undo: () => persistentEffects('Undo: remove the new role', taskQueue).removeNewRole(hold),
   });
   const options = switchToNewRole(run, hold);
-  // Services that a terminated run has put on the new role, or this one before it was reset, leave it before it is removed.
-  if (switched || run.wasReset) undoesRollOut(run, 'switch', options);
+  // Services that an earlier run has put on the new role leave it before it is removed, also if the store shows the old one again:
+  // that run may have ended between store and deploy.
+  if (takenOver) undoesRollOut(run, 'switch', options);
   await run.step('prove-new', () => effects('Log in as the new role, on every node', taskQueue).proveNewRole(hold));
   await switchOver(run, options);
 

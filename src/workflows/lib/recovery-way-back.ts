@@ -104,22 +104,20 @@ export class WayBack {
   }
 
   /**
-   * An earlier run may have been past its point of no return, and so may this one before it was reset. What people have entered is
-   * not taken from them, nor its place, and what was destroyed does not come back.
+   * An earlier run may have been past its point of no return. What people have entered is not taken from them, nor its place, and
+   * what was destroyed does not come back.
    */
   private async demandNothingEntered(): Promise<void> {
     const { run, hold, services, left, lost } = this.options;
-    const reset = run.wasReset;
-    if (!reset && !left?.arrangement.startsWith('new')) return;
+    if (!left?.arrangement.startsWith('new')) return;
     const what = 'Undo: has anything been entered again?';
     const found = await persistentLongEffects(what, run.plan.taskQueue).findReentries(hold);
-    // A run that was reset has counted what was lost before it was destroyed.
-    const destroyed = found.quarantined === 0 && (reset || !lost);
+    const destroyed = found.quarantined === 0 && !lost;
     if (found.entered === 0 && !destroyed) return;
     await services.start();
     const why = destroyed ? 'no quarantine is left' : found.summary;
     throw asApplicationFailure(
-      new KeyturnError('entered-again', `${why}: what run ${hold.rotation} had come to is not taken back`, {
+      new KeyturnError('entered-again', `${why}: what run ${left.rotation} had come to is not taken back`, {
         hint: 'the services have the new key, which is kept, as are the old one and what is in quarantine; mend what failed, then start keyturn recover again: it goes on from here',
       }),
     );

@@ -19,8 +19,8 @@ export interface Company {
 
 export interface Begun {
   readonly hold: SwapHold;
-  /** This run goes on from where another one was terminated, after the services had been shown the new credential. */
-  readonly switched: boolean;
+  /** This run goes on from where another one was ended: its services may be on the new credential, whatever the store shows. */
+  readonly takenOver: boolean;
   /** How far an earlier run's old role is gone, if this run goes on from where that one was terminated. */
   readonly oldRole: 'usable' | 'shut out' | 'gone';
 }
@@ -63,7 +63,7 @@ export async function beginSwap(run: Run, swap: PlannedSwap): Promise<Begun> {
       }),
     { undo: () => persistentEffects('Undo: discard the staged credential', taskQueue).discardSecret(hold) },
   );
-  return { hold, switched: left?.arrangement.startsWith('new') ?? false, oldRole: left?.oldRole ?? 'usable' };
+  return { hold, takenOver: left !== null, oldRole: left?.oldRole ?? 'usable' };
 }
 
 /** How the services are switched to a new role, and back: the old one is seen to be let in before anything is put back. */
