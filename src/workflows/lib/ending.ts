@@ -22,7 +22,8 @@ export class Ending {
   /** @throws ApplicationFailure `rolled-back` or `stopped`, or the cancellation; a rejected run's report is returned. */
   async early(error: Error): Promise<RotationReport> {
     const reason = reasonOf(error);
-    const outcome = this.course.pastNoReturn ? this.stop(reason, hintOf(error)) : await this.undoAll(error);
+    const outcome =
+      this.course.pastNoReturn || this.wasReset ? this.stop(reason, this.hint(error)) : await this.undoAll(error);
     const report = await this.end(outcome);
     const where = this.course.failedStep()?.name ?? 'the run';
     if (outcome === 'stopped') throw stopped(`stopped at "${where}": ${reason}`, report);
@@ -32,6 +33,19 @@ export class Ending {
     if (outcome === 'rejected') return report;
     if (outcome === 'cancelled') throw error;
     throw answer(FAILURE_TYPES.rolledBack, message, [report]);
+  }
+
+  /**
+   * A run that was reset does not know what it had come to before, and what it has begun since is not all that would have to be
+   * undone. The next run finds what there is, as after a terminated one.
+   */
+  private get wasReset(): boolean {
+    return this.course.gates.resets.happened;
+  }
+
+  private hint(error: Error): string | null {
+    if (!this.wasReset) return hintOf(error);
+    return 'this run was reset and has undone nothing, since it does not know what it had come to before: start the same again, which goes on from what there is, and takes it back if it is rejected or cancelled';
   }
 
   /** After everything was undone. */

@@ -60,6 +60,7 @@ export class Gatekeeper {
 
   /** First thing in a workflow, so that a decision that comes too early is answered, not lost. */
   register(): void {
+    this.resets.watch();
     for (const [verdict, signal, update] of [
       ['approve', approveSignal, approveUpdate],
       ['reject', rejectSignal, rejectUpdate],
@@ -140,6 +141,7 @@ export class Gatekeeper {
     } catch (error) {
       throw asApplicationFailure(error);
     }
+    this.refuseOld();
     const reason = refusal(decision, verdict, {
       open: this.open,
       closed: this.closed,
@@ -147,6 +149,15 @@ export class Gatekeeper {
     });
     if (reason) throw answer('refused', reason);
     return decision;
+  }
+
+  /** @throws ApplicationFailure `refused` for what people had sent before the run was reset, and arrives again with the reset. */
+  refuseOld(): void {
+    if (this.resets.now)
+      throw answer(
+        'refused',
+        'it came together with a reset of this run, as old messages do: look again, and send it anew',
+      );
   }
 
   /** Only after `admit`, which has seen that a gate is open. */

@@ -41,7 +41,7 @@ export async function beginKey(run: Run, encryption: PlannedEncryption): Promise
   await run.step(
     'stage',
     () => effects('Stage a new key', taskQueue).stageKey({ ...hold, ref, generator, minimumLength }),
-    { undo: () => discard(hold, key.used || run.wasReset, taskQueue) },
+    { undo: () => discard(hold, key, taskQueue) },
   );
   if (encryption.backups.length > 0) await run.step('back-up', () => backUpKey(run, encryption));
   if (plan.approval.gates.includes('promote'))
@@ -54,7 +54,7 @@ export async function beginKey(run: Run, encryption: PlannedEncryption): Promise
 }
 
 /** What nothing was ever under goes without a look at the rows. */
-async function discard(hold: EncryptionHold, used: boolean, taskQueue: string): Promise<Evidence> {
+async function discard(hold: EncryptionHold, { used }: BegunKey['key'], taskQueue: string): Promise<Evidence> {
   return used
     ? await persistentLongEffects('Undo: discard the staged key, which no row needs', taskQueue).discardKey(hold)
     : await persistentEffects('Undo: discard the staged key', taskQueue).discardSecret(hold);

@@ -59,11 +59,6 @@ export class Run {
     }
   }
 
-  /** A run that was reset does not know what it had come to before. */
-  get wasReset(): boolean {
-    return this.gates.resets.happened;
-  }
-
   /** What a decision can be bound to: the plan, in this run. After a reset decisions are asked for anew. */
   private get planInThisRun(): string {
     return `${this.plan.digest}@${this.gates.resets.part}`;

@@ -136,6 +136,7 @@ export class Steering {
 
   /** @throws ApplicationFailure `bad-input` or `refused`; never anything else, which would stall or fail the whole run. */
   private admit(steer: Steer, input: unknown): SteerInput {
+    this.gates.refuseOld();
     let parsed: SteerInput;
     try {
       parsed = parseSteer(steer, input);

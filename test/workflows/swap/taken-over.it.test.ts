@@ -137,17 +137,40 @@ it('a completed run that is reset to its first gate does not lay hands on the ro
   }));
 
 describe.concurrent('reset to where it had made its role,', () => {
-  it('and then refused, while the old role is kept: the services are back on it before the new one goes', () =>
-    within({ strategy: 'copy', gates: ['promote'], delay: '10m' }, async (system) => {
-      const before = await pictureOf(system.place);
+  it.each(['copy', 'same-role'] as const)(
+    '%s, and then refused: it undoes nothing, a no to the next run does',
+    (strategy) =>
+      within({ strategy, gates: ['promote', 'drop'], delay: '10m' }, async (system) => {
+        const before = await pictureOf(system.place);
+        const first = await stage.start(system);
+        await stage.approve(first, 'promote');
+        if (strategy === 'copy') await waitsIn(first, KEEPS);
+        else await stage.until(first, ({ gate }) => gate?.name === 'drop');
+        const switched = await pictureOf(system.place);
+        const again = await stage.reset(first, strategy === 'copy' ? 'createRole' : 'stageCredential');
+        await stage.reject(again, 'promote');
+        expect(await endOf(again)).toMatch(/^stopped.*this run was reset and has undone nothing/);
+        expect(differences(switched, await pictureOf(system.place))).toEqual([]);
+        const next = await stage.start(system);
+        await stage.reject(next, 'promote');
+        expect(await endOf(next)).toBe('rejected');
+        const after = await pictureOf(system.place);
+        expect(differences(asBefore(before, after), after)).toEqual([]);
+      }),
+  );
+
+  it('what was sent to steer it before does not steer it again', () =>
+    within({ strategy: 'copy', delay: '10m' }, async (system) => {
       const first = await stage.start(system);
-      await stage.approve(first, 'promote');
       await waitsIn(first, KEEPS);
-      const again = await stage.reset(first, 'createRole');
-      await stage.reject(again, 'promote');
-      expect(await endOf(again)).toBe('rejected');
-      const after = await pictureOf(system.place);
-      expect(differences(asBefore(before, after), after)).toEqual([]);
+      await stage.until(first, ({ steps }) => JSON.stringify(steps).includes('on the old role'));
+      await stage.steer(first, 'signal', 'abort');
+      expect(await endOf(first)).toBe('rejected');
+      const again = await stage.reset(first, 'awaitAdoption');
+      const { refusals } = await stage.until(again, (status) => status.refusals.length > 0);
+      expect(refusals[0]).toMatch(/^abort by .* refused: it came together with a reset/);
+      await waitsIn(again, KEEPS);
+      await again.terminate();
     }));
 
   it('once it had ended: it says that nothing is there to go on with, and the services keep the role that they have', () =>
