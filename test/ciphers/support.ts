@@ -49,8 +49,8 @@ export function openFernet(key: Buffer, token: Buffer): OpenedToken | null {
 
 export function flipped(value: Buffer, at: number): Buffer {
   const copy = Buffer.from(value);
-  // Another letter of the same alphabet, whatever it was.
-  copy[at] = copy[at] === 0x41 ? 0x42 : 0x41;
+  // Another digit of the same alphabet, whatever it was and whichever that is: in hex "A" would be an "a" again.
+  copy[at] = copy[at] === 0x30 ? 0x31 : 0x30;
   return copy;
 }
 
