@@ -14,7 +14,10 @@ import { KeyturnError } from '../domain/errors.js';
 import { startOf, thisMachine } from './process-identity.js';
 
 export interface ProgramLock {
-  /** At once after the program was started, so that whoever finds the lock finds the program. */
+  /**
+   * At once after the program was started, so that whoever finds the lock finds the program. One whose worker is killed in that
+   * moment, a millisecond or so, is not found.
+   */
   started(pid: number): void;
   /** @throws KeyturnError `program-held` when another process has taken the lock over. */
   stillHeld(): void;

@@ -1,5 +1,5 @@
 /** Two deploys of one service never run beside each other, whatever becomes of the workers that started them. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,9 +65,29 @@ async function begun(count = 1): Promise<void> {
   await expect.poll(() => log().filter((line) => line.startsWith('begin')).length, { timeout: 30_000 }).toBe(count);
 }
 
+/** @returns the process that has begun, once its worker has noted which one that is: a moment later. */
+async function noted(): Promise<number> {
+  await begun();
+  const pid = Number(log()[0]?.split(' ')[1]);
+  const locks = join(process.platform === 'linux' ? '/tmp' : tmpdir(), `keyturn-programs-${process.geteuid?.() ?? 0}`);
+  const texts = (): string[] =>
+    readdirSync(locks).flatMap((name) => {
+      try {
+        return [readFileSync(join(locks, name), 'utf8')];
+      } catch {
+        // Of another deploy, which has ended.
+        return [];
+      }
+    });
+  await expect
+    .poll(() => texts().some((text) => text.includes(`"program":{"pid":${pid},`)), { timeout: 30_000 })
+    .toBe(true);
+  return pid;
+}
+
 test('a deploy that takes over from a killed worker waits for the deploy that the worker has left running', async () => {
   const first = started(3, '30s');
-  await begun();
+  await noted();
   first.kill('SIGKILL');
   await first;
   await openDeployer(spec(0, '30s'), 'web').deploy(never);
@@ -77,8 +97,7 @@ test('a deploy that takes over from a killed worker waits for the deploy that th
 
 test('a deploy left running by a killed worker is ended once its own time is up', async () => {
   const first = started(60, '3s');
-  await begun();
-  const orphan = Number(log()[0]?.split(' ')[1]);
+  const orphan = await noted();
   first.kill('SIGKILL');
   await first;
   await openDeployer(spec(0, '30s'), 'web').deploy(never);
