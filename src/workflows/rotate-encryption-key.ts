@@ -15,7 +15,7 @@ import { answer } from './lib/failures.js';
 import type { Gatekeeper } from './lib/gatekeeper.js';
 import { beginKey, endWithOldKey } from './lib/key-steps.js';
 import { oneAfterTheOther } from './lib/one-after-the-other.js';
-import { rollOut } from './lib/rollout.js';
+import { rollOut, undoesRollOut } from './lib/rollout.js';
 import { Run } from './lib/run.js';
 import { StandingServices } from './lib/standing-services.js';
 import { underItsLock } from './lib/under-its-lock.js';
@@ -41,7 +41,7 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
 async function inOneTransaction(run: Run, encryption: PlannedEncryption): Promise<void> {
   const { plan } = run;
   const { taskQueue, approval } = plan;
-  const { hold, key } = await beginKey(run, encryption);
+  const { hold, left, key } = await beginKey(run, encryption);
   const services = new StandingServices(plan);
   const toNew = { ...hold, direction: 'to the new key' } as const;
   const backToOld = { ...hold, direction: 'back to the old key' } as const;
@@ -49,19 +49,13 @@ async function inOneTransaction(run: Run, encryption: PlannedEncryption): Promis
   // Once: it holds the tables against writers, and after the undo of the switch the services write again.
   const rowsBack = async (): Promise<Evidence> =>
     (back ??= await persistentLongEffects('Undo: rows back to the old key', taskQueue).reencryptAtomically(backToOld));
-
-  if (plan.window) await waitForWindow(run);
-  await holdWindow(run, 'stop');
-  await run.step('stop', () => services.stop(effects), { undo: () => services.start() });
-  key.used = true;
-  // In the transaction every row is read again under the new key alone. No row is under a key that no store holds: it is staged.
-  await run.step('reencrypt', () => longEffects('Re-encrypt every row', taskQueue).reencryptAtomically(toNew), {
-    undo: rowsBack,
-  });
-  // Not held for the window: the services stand still.
-  await rollOut(run, 'switch', 'new only', {
+  // A terminated run's services are on the new key: rows are not taken back without them, wherever this run fails.
+  const switched = left?.startsWith('new') ?? false;
+  const switching = {
     from: 'old only',
     hold,
+    undoKnown: switched,
+    // Not held for the window: the services stand still.
     atAnyTime: true,
     beforeUndo: async () => {
       await services.stop(persistentEffects);
@@ -71,7 +65,20 @@ async function inOneTransaction(run: Run, encryption: PlannedEncryption): Promis
       services.run();
       return Promise.resolve();
     },
-  });
+  } as const;
+  if (switched) undoesRollOut(run, 'switch', switching);
+
+  if (plan.window) await waitForWindow(run);
+  await holdWindow(run, 'stop');
+  await run.step('stop', () => services.stop(effects), switched ? {} : { undo: () => services.start() });
+  key.used = true;
+  // In the transaction every row is read again under the new key alone. No row is under a key that no store holds: it is staged.
+  await run.step(
+    'reencrypt',
+    () => longEffects('Re-encrypt every row', taskQueue).reencryptAtomically(toNew),
+    switched ? {} : { undo: rowsBack },
+  );
+  await rollOut(run, 'switch', 'new only', switching);
   await verifyAndWatch(run);
   if (approval.gates.includes('retire'))
     await run.gate('approve-retire', 'retire', `Destroy the old key of ${formatRef(plan.ref)}, for good?`);

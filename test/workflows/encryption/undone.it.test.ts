@@ -234,6 +234,23 @@ describe('a run that is reset to before its first row, and then refused, keeps t
   });
 });
 
+it('atomic, terminated with the services on the new key: when the next run fails, rows and services come back together', async () => {
+  const system = await stage.system({ mode: 'atomic' });
+  try {
+    const before = await pictureOf(system);
+    system.faults.set('deployService 1', async (_, body) => {
+      await body();
+      await stage.runIn(system, 'production').terminate();
+    });
+    expect(await endOf(await stage.start(system))).toMatch(/terminated/);
+    system.faults.set('reencryptAtomically 2', failed);
+    expect(await endOf(await stage.start(system))).toMatch(/^rolled-back/);
+    expect(await pictureOf(system)).toEqual(before);
+  } finally {
+    await stage.remove(system);
+  }
+});
+
 it('atomic: rows that are back under the old key are not locked again, once the services run', async () => {
   let limits: readonly number[] = [];
   const { outcome, calls, after, before } = await carriedOut(
