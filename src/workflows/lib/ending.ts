@@ -37,7 +37,8 @@ export class Ending {
 
   /**
    * A run that was reset does not know what it had come to before, and what it has begun since is not all that would have to be
-   * undone. The next run finds what there is, as after a terminated one.
+   * undone. The next run finds what there is, as after a terminated one. Asked when a run's end begins: an undo that had begun before
+   * the place of the reset goes on, for that run had come to know all of it.
    */
   private get wasReset(): boolean {
     return this.course.gates.resets.happened;

@@ -1,12 +1,8 @@
 /** A rotation that is undone destroys its new key. By then no row may need it, whoever has written meanwhile. */
 import { ApplicationFailure } from '@temporalio/common';
-import type { WorkflowHandle } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { STATUS_QUERY } from '../../../src/domain/messages.js';
-import type { RunStatus } from '../../../src/domain/status.js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { StallingProxy } from '../../support/stalling-proxy.js';
 import { endOf } from '../support/end-of.js';
-import { BEN, PATIENCE_MS } from '../support/real-stage.js';
 import { limitsOf } from './support/limits.js';
 import { pictureOf } from './support/picture.js';
 import { carriedOut } from './support/runs.js';
@@ -22,14 +18,6 @@ afterAll(() => stage.close());
 const failed = (): never => {
   throw ApplicationFailure.nonRetryable('failed for good', 'test-failure');
 };
-
-async function decide(handle: WorkflowHandle, how: 'approve' | 'reject'): Promise<void> {
-  await vi.waitFor(async () => expect((await handle.query<RunStatus>(STATUS_QUERY)).gate).not.toBeNull(), {
-    timeout: PATIENCE_MS,
-    interval: 100,
-  });
-  await handle.executeUpdate(how, { args: [BEN] });
-}
 
 describe('a program that has missed the way back, and still writes under the new key', () => {
   it('before the key is destroyed: its row is taken back to the old key', async () => {
@@ -159,26 +147,6 @@ describe('an attempt of the way back that wakes up when the next run has ended w
   });
 });
 
-it('online: a run that is reset to its very beginning and fails there leaves rows, keys and services as they are', async () => {
-  const system = await stage.system({ mode: 'online' });
-  try {
-    const first = await stage.start(system);
-    const again = await new Promise<WorkflowHandle>((done, fail) => {
-      system.faults.set('readRows 1', async () => {
-        await stage.reset(first, 'the beginning').then(done, fail);
-        return failed();
-      });
-      system.faults.set('deployService 3', failed);
-    });
-    expect(await endOf(again)).toMatch(/^stopped.*this run was reset and has undone nothing/);
-    expect(await pictureOf(system)).toMatchObject({ runs: true, health: 'well' });
-    expect(await endOf(await stage.start(system))).toBe('completed');
-    expect(await pictureOf(system)).toMatchObject({ rows: 'all there', underOld: 0, files: ['.env'], health: 'well' });
-  } finally {
-    await stage.remove(system);
-  }
-});
-
 it('a terminated run, whose rows are under its key already: a no to the next run does not destroy that key', async () => {
   const system = await stage.system({ mode: 'atomic', gates: ['promote'] });
   try {
@@ -188,50 +156,19 @@ it('a terminated run, whose rows are under its key already: a no to the next run
       await first.terminate();
     });
     await stage.start(system);
-    await decide(first, 'approve');
+    await stage.approve(first, 'promote');
     expect(await endOf(first)).toMatch(/terminated/);
 
     const second = await stage.start(system);
-    await decide(second, 'reject');
+    await stage.reject(second, 'promote');
     expect(await endOf(second)).toMatch(/^stopped.*40 row\(s\)/);
     const third = await stage.start(system);
-    await decide(third, 'approve');
+    await stage.approve(third, 'promote');
     expect(await endOf(third)).toBe('completed');
     expect(await pictureOf(system)).toMatchObject({ rows: 'all there', underOld: 0, files: ['.env'], runs: true });
   } finally {
     await stage.remove(system);
   }
-});
-
-describe('a run that is reset to before its first row, and then refused, keeps the key that its rows are under:', () => {
-  it.each([
-    ['atomic, with the services still stopped', 'atomic', 'arrangeSecret 1'],
-    ['atomic, with the services on the new key', 'atomic', 'runChecks 1'],
-    ['online', 'online', 'readRows 1'],
-  ] as const)('%s', async (_, mode, reached) => {
-    const system = await stage.system({ mode, gates: ['promote'] });
-    try {
-      const first = await stage.start(system);
-      const again = await new Promise<WorkflowHandle>((done, fail) => {
-        system.faults.set(reached, async () => {
-          await stage.reset(first, 'stageKey').then(done, fail);
-          return failed();
-        });
-        void stage.approve(first, 'promote').catch(fail);
-      });
-      const before = await pictureOf(system);
-      await stage.reject(again, 'promote');
-      expect(await endOf(again)).toMatch(/^stopped.*this run was reset and has undone nothing/);
-      expect(await pictureOf(system)).toEqual(before);
-
-      const next = await stage.start(system);
-      await stage.approve(next, 'promote');
-      expect(await endOf(next)).toBe('completed');
-      expect(await pictureOf(system)).toMatchObject({ rows: 'all there', underOld: 0, files: ['.env'], runs: true });
-    } finally {
-      await stage.remove(system);
-    }
-  });
 });
 
 it('atomic, terminated with the services on the new key: when the next run fails, rows and services come back together', async () => {

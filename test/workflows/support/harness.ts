@@ -24,8 +24,8 @@ export interface Harness {
   status(handle: WorkflowHandle): Promise<RunStatus>;
   /** Waits for a state that the status query shows. */
   until(handle: WorkflowHandle, what: (status: RunStatus) => boolean): Promise<RunStatus>;
-  /** Resets to where this activity had just been done; signals sent since are applied again, as the server does by default. */
-  reset(handle: WorkflowHandle, activity: string): Promise<WorkflowHandle>;
+  /** As resetAfter. */
+  reset(handle: WorkflowHandle, place: string): Promise<WorkflowHandle>;
   /** Passes a timer without waiting; bounded, so that deadlines behind it stay where they are. */
   fastForward(handle: WorkflowHandle, seconds: number): Promise<void>;
   close(): Promise<void>;
@@ -69,7 +69,7 @@ export async function openHarness(): Promise<Harness> {
         `the run never came to it; last seen: ${last instanceof Error ? last.message : JSON.stringify(last)}`,
       );
     },
-    reset: (handle, activity) => resetAfter(client, handle, activity),
+    reset: (handle, place) => resetAfter(client, handle, place),
     fastForward: async (handle, seconds) => {
       const { runId } = await handle.describe();
       await fastForward(clientConnection.workflowService, { workflowId: handle.workflowId, runId }, seconds);

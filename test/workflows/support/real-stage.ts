@@ -200,9 +200,9 @@ export abstract class RealStage<S extends StagedSystem> {
     await handle.executeUpdate(how, { args: [{ ...BEN, gate: name, plan: gate?.plan }] });
   }
 
-  /** To the moment when the run had this activity's answer. @returns the run that goes on from there. */
-  async reset(handle: WorkflowHandle, activity: string): Promise<WorkflowHandle> {
-    return await resetAfter(this.client, handle, activity);
+  /** As resetAfter. */
+  async reset(handle: WorkflowHandle, place: string): Promise<WorkflowHandle> {
+    return await resetAfter(this.client, handle, place);
   }
 
   /** Once the run waits for what can be steered. */

@@ -3,29 +3,30 @@ import { randomUUID } from 'node:crypto';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 
 /**
- * @param what an activity: to the moment when the run had the answer of its first call of it; what it began with that (a gate, say)
- * stays begun. Or `the beginning`; or `signal 1`: to the moment after the first signal.
+ * Messages sent since are applied again, as the server does by default.
+ * @param place an activity: the moment when the run had the answer of its first call of it; what it began with that (a gate, say)
+ * stays begun. Or `the beginning`; or `signal 1`: the moment when it had the first signal.
  * @returns the run that goes on from there.
  */
-export async function resetAfter(client: Client, handle: WorkflowHandle, what: string): Promise<WorkflowHandle> {
+export async function resetAfter(client: Client, handle: WorkflowHandle, place: string): Promise<WorkflowHandle> {
   const { events } = await handle.fetchHistory();
-  const scheduled = events?.find((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === what);
-  const place = events?.find((event) =>
-    what === 'the beginning'
-      ? event.workflowExecutionStartedEventAttributes
-      : what === 'signal 1'
-        ? event.workflowExecutionSignaledEventAttributes
-        : event.activityTaskCompletedEventAttributes?.scheduledEventId?.equals(scheduled?.eventId ?? 0),
-  );
-  if (!place?.eventId) throw new Error(`the history has no ${what}`);
-  const after = place.eventId;
-  const done = events?.find((event) => event.workflowTaskCompletedEventAttributes && event.eventId?.greaterThan(after));
+  const scheduled = events?.find((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === place);
+  const event = events?.find((one) => {
+    if (place === 'the beginning') return one.workflowExecutionStartedEventAttributes;
+    if (place === 'signal 1') return one.workflowExecutionSignaledEventAttributes;
+    return one.activityTaskCompletedEventAttributes?.scheduledEventId?.equals(scheduled?.eventId ?? 0);
+  });
+  const after = event?.eventId;
+  if (!after) throw new Error(`the history has no ${place}`);
+  // The workflow task that took it is done anew, by the run that goes on.
+  const task = events?.find((one) => one.workflowTaskCompletedEventAttributes && one.eventId?.greaterThan(after));
+  if (!task) throw new Error(`no workflow task has taken ${place} yet`);
   const { workflowId } = handle;
   const { runId } = await handle.describe();
   const { runId: fresh } = await client.workflowService.resetWorkflowExecution({
     namespace: 'default',
     workflowExecution: { workflowId, runId },
-    workflowTaskFinishEventId: done?.eventId ?? null,
+    workflowTaskFinishEventId: task.eventId ?? null,
     requestId: randomUUID(),
     reason: 'a test',
   });

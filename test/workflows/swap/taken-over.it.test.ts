@@ -2,14 +2,13 @@
  * A run that goes on from a terminated one, and does not get to its end either: the services keep a credential that is let in,
  * and nothing that is in use is removed. And runs that were reset, or meet another strategy.
  */
-import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Held } from '../support/faults.js';
 import { asBefore, differences, pictureOf } from './support/picture.js';
 import { endOf } from '../support/end-of.js';
 import { KEEPS, OBSERVES } from './support/scenarios.js';
-import { BEN, PATIENCE_MS, Stage } from './support/stage.js';
+import { PATIENCE_MS, Stage } from './support/stage.js';
 import type { Given, System } from './support/system.js';
 
 let stage: Stage;
@@ -125,23 +124,8 @@ it('a completed run that is reset to its first gate does not lay hands on the ro
     await stage.approve(handle, 'wave');
     expect(await endOf(handle)).toBe('completed');
     const before = await pictureOf(system.place);
-    const events = (await handle.fetchHistory()).events ?? [];
-    const decided = events.findIndex((event) => event.workflowExecutionUpdateAcceptedEventAttributes);
-    const task = events
-      .slice(0, decided)
-      .filter((event) => event.workflowTaskCompletedEventAttributes)
-      .at(-2);
-    const { runId: old } = await handle.describe();
-    const { runId } = await stage.client.workflowService.resetWorkflowExecution({
-      namespace: 'default',
-      workflowExecution: { workflowId: handle.workflowId, runId: old },
-      workflowTaskFinishEventId: task?.eventId ?? null,
-      requestId: randomUUID(),
-      reason: 'a test',
-    });
-    const again = stage.client.workflow.getHandle(handle.workflowId, runId);
-    const { gate } = await stage.until(again, (status) => status.gate?.name === 'wave');
-    await again.executeUpdate('approve', { args: [{ ...BEN, gate: 'wave', plan: gate?.plan }] });
+    const again = await stage.reset(handle, 'checkReadiness');
+    await stage.approve(again, 'wave');
     expect(await endOf(again)).toContain('the role that this run has made');
     expect(differences(before, await pictureOf(system.place))).toEqual([]);
   }));
