@@ -2,6 +2,7 @@
  * A run that goes on from a terminated one, and does not get to its end either: the services keep a credential that is let in,
  * and nothing that is in use is removed. And runs that were reset, or meet another strategy.
  */
+import { ApplicationFailure } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Held } from '../support/faults.js';
@@ -129,6 +130,33 @@ it('a completed run that is reset to its first gate does not lay hands on the ro
     expect(await endOf(again)).toContain('the role that this run has made');
     expect(differences(before, await pictureOf(system.place))).toEqual([]);
   }));
+
+describe.concurrent(
+  'stopped on its way back, with the old credential in the store, and the next run said no to:',
+  () => {
+    it.each([
+      ['copy', 'before its services were deployed', 'deployService 2'],
+      ['same-role', 'before the server had the old password again', 'changePassword 2'],
+    ] as const)('%s, %s: the services work with the old credential', (strategy, _, stops) =>
+      within({ strategy, gates: ['promote'], delay: '10m' }, async (system) => {
+        const before = await pictureOf(system.place);
+        for (const call of ['runChecks 1', stops]) {
+          system.faults.set(call, () => {
+            throw ApplicationFailure.nonRetryable('failed for good', 'test-failure');
+          });
+        }
+        const first = await stage.start(system);
+        await stage.approve(first, 'promote');
+        expect(await endOf(first)).toMatch(/^stopped/);
+        const next = await stage.start(system);
+        await stage.reject(next, 'promote');
+        expect(await endOf(next)).toBe('rejected');
+        const after = await pictureOf(system.place);
+        expect(differences(asBefore(before, after), after)).toEqual([]);
+      }),
+    );
+  },
+);
 
 describe.concurrent('reset to where it had made its role,', () => {
   it.each(['copy', 'same-role'] as const)(
