@@ -5,6 +5,7 @@
 import type { Evidence } from '../domain/evidence.js';
 import type { KeyRange } from '../domain/key-range.js';
 import type { PlannedColumn, PlannedEncryption, PlannedService } from '../domain/plan.js';
+import type { ProofEvidence } from '../domain/proof.js';
 import type { RowCounts } from '../domain/row-counts.js';
 import type { SecretRef } from '../domain/refs.js';
 import type { Hold } from './rotation-activities.js';
@@ -43,5 +44,5 @@ export interface EncryptionActivities {
   /** Undo of `stageKey` once rows may have been under the key: destroys it if none is, and none in its quarantine. @throws `new-key-needed`. */
   discardKey(hold: EncryptionHold): Promise<Evidence>;
   /** Each row reads under the new key alone, and none under the old one. @throws `old-key-needed` naming rows. */
-  proveOldKeyUnused(hold: EncryptionHold): Promise<Evidence>;
+  proveOldKeyUnused(hold: EncryptionHold): Promise<ProofEvidence>;
 }

@@ -1,5 +1,6 @@
 /** Writing a run into the ledger. Idempotent by request id. */
 import { KeyturnError } from '../domain/errors.js';
+import { proofInWords } from '../domain/proof.js';
 import { parseSelector } from '../domain/refs.js';
 import { nextDue } from '../ledger/due.js';
 import type { Ledger, LedgerEntry, LedgerRow } from '../ledger/ledger.js';
@@ -23,6 +24,7 @@ export async function recordRotation(
     method: report.method,
     reason: report.reason,
     outcome: report.outcome,
+    proof: report.proof && proofInWords(report.proof),
     startedAt: report.startedAt,
     finishedAt: report.finishedAt,
     nextDueAt,

@@ -5,6 +5,7 @@
 import type { Evidence } from '../domain/evidence.js';
 import type { RotateInput } from '../domain/messages.js';
 import type { PlannedProof, PlannedRevocation, PlannedService, RotationPlan } from '../domain/plan.js';
+import type { ProofEvidence } from '../domain/proof.js';
 import type { SecretRef } from '../domain/refs.js';
 import type { RotationReport } from '../domain/report.js';
 import type { Arrangement, SecretSlot } from '../domain/slot.js';
@@ -65,7 +66,7 @@ export interface RotationActivities {
   runChecks(checks: readonly PlannedCheck[]): Promise<Evidence>;
   /** A duration, not a deadline, so that a worker's wrong clock cannot shorten it. Resumes with the same baseline on another worker. */
   watchMonitors(watch: { monitors: readonly PlannedMonitor[]; milliseconds: number }): Promise<Evidence>;
-  proveOldRefused(hold: Hold & { proof: PlannedProof }): Promise<Evidence>;
+  proveOldRefused(hold: Hold & { proof: PlannedProof }): Promise<ProofEvidence>;
 
   /** How long until the window is open (0: it is) at `at` (workflow time), and when it closes (ISO 8601). */
   findWindow(

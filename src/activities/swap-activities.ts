@@ -6,6 +6,7 @@ import type { RoleSessions } from '../domain/adoption.js';
 import type { Evidence } from '../domain/evidence.js';
 import type { PlannedCheck } from '../domain/specs/check.js';
 import type { PlannedSwap } from '../domain/plan.js';
+import type { ProofEvidence } from '../domain/proof.js';
 import type { SecretRef } from '../domain/refs.js';
 import type { Hold } from './rotation-activities.js';
 
@@ -60,5 +61,5 @@ export interface SwapActivities {
   terminateOldSessions(hold: SwapHold & { startedBefore?: string | null }): Promise<Evidence>;
   dropOldRole(hold: SwapHold): Promise<Evidence>;
   /** The old credential must be refused on every node, and the new one accepted there. */
-  proveOldLoginRefused(hold: SwapHold): Promise<Evidence>;
+  proveOldLoginRefused(hold: SwapHold): Promise<ProofEvidence>;
 }

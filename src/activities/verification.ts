@@ -5,6 +5,7 @@ import { proveOldRefused as prove } from '../checks/proof.js';
 import { countSessions, revokeSessions as revoke } from '../checks/sessions.js';
 import type { Evidence } from '../domain/evidence.js';
 import type { PlannedProof, PlannedRevocation } from '../domain/plan.js';
+import { proven, type ProofEvidence } from '../domain/proof.js';
 import type { PlannedCheck, PlannedMonitor } from '../domain/specs/check.js';
 import { openStore } from '../stores/open-store.js';
 import type { ActivityTools } from './as-activity.js';
@@ -74,12 +75,9 @@ export async function proveOldRefused(
   { slot, proof }: Hold & { proof: PlannedProof },
   deps: ActivityDeps,
   signal: AbortSignal,
-): Promise<Evidence> {
+): Promise<ProofEvidence> {
   const store = openStore(slot.store, deps);
   const [old, current] = [await store.read(slot, 'previous'), await store.read(slot, 'current')];
-  return await prove(proof, {
-    old,
-    current,
-    context: { signal, resolveCredential: credentialResolver(deps.variables) },
-  });
+  const context = { signal, resolveCredential: credentialResolver(deps.variables) };
+  return proven(await prove(proof, { old, current, context }));
 }

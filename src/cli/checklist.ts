@@ -1,6 +1,7 @@
 /** A run as a checklist for a terminal. */
 import { MARKS } from '../domain/checklist.js';
 import { formatMilliseconds } from '../domain/durations.js';
+import { proofInWords } from '../domain/proof.js';
 import { endOf, saidOf, type RotationReport, type StepRecord, type StepState } from '../domain/report.js';
 import { excerpt } from '../domain/diagnosis.js';
 import type { Steer } from '../domain/messages.js';
@@ -81,6 +82,7 @@ export function reportLines(report: RotationReport, paint: Paint): string[] {
 export function endingLines(report: RotationReport): string[] {
   const lines = [''];
   lines.push(report.ledgerSequence === null ? 'not in the ledger' : `ledger row ${report.ledgerSequence}`);
+  if (report.proof) lines.push(`old value ${proofInWords(report.proof)}`);
   if (report.nextDueAt !== null) lines.push(`next due ${report.nextDueAt.slice(0, 10)}`);
   if (report.todo.length > 0)
     lines.push('', 'still to be done by a person:', ...report.todo.map((item) => `  - ${item}`));

@@ -9,7 +9,8 @@ import { formatMilliseconds } from './durations.js';
 import { whoMayDecide } from './gate.js';
 import { code, inline, shorten } from './markdown.js';
 import type { Steer } from './messages.js';
-import { endOf, saidOf, type Outcome, type StepState } from './report.js';
+import { proofInWords } from './proof.js';
+import { endOf, saidOf, type Outcome, type RotationReport, type StepState } from './report.js';
 import type { OpenGate, RunStatus, ShownStep } from './status.js';
 
 /** The same in the UI and on a terminal. */
@@ -67,7 +68,8 @@ export function renderChecklist(status: RunStatus): string {
 
 function headline(status: RunStatus): string {
   const { gate, wait, report, steps } = status;
-  if (report) return ((report.lasting ?? []).length > 0 ? UNDONE[report.outcome] : undefined) ?? ENDS[endOf(report)];
+  if (report)
+    return `${((report.lasting ?? []).length > 0 ? UNDONE[report.outcome] : undefined) ?? ENDS[endOf(report)]}${unproven(report)}`;
   const index = steps.findIndex(({ state }) => state === 'running' || state === 'waiting');
   const position = `step ${index + 1} of ${steps.length}`;
   if (gate) return `Waits for a decision (${position})`;
@@ -75,6 +77,11 @@ function headline(status: RunStatus): string {
   const step = steps[index];
   if (step) return `${capital(position)}: ${inline(step.name)}`;
   return capital(inline(status.phase));
+}
+
+/** Completed says too much where nobody saw the old value refused. */
+function unproven({ outcome, proof }: RotationReport): string {
+  return outcome === 'completed' && proof && !proof.proven ? ', not proven that the old value is dead' : '';
 }
 
 /** What the resolver decided, and what the requester wants known: part of what is approved. */
@@ -143,6 +150,7 @@ function endLines({ report, steps }: RunStatus): string[] {
   const lines = failed ? ['', `**${inline(failed.name)}** failed: ${inline(failed.error ?? '', REASON_LENGTH)}`] : [];
   if (!report) return lines;
   const lasting = report.lasting ?? [];
+  if (report.proof) lines.push('', `Old value ${inline(proofInWords(report.proof), REASON_LENGTH)}`);
   if (report.todo.length > 0) {
     lines.push('', '### To be done by a person', '', ...report.todo.map((line) => `- ${inline(line, REASON_LENGTH)}`));
   }

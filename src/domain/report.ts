@@ -1,5 +1,6 @@
 /** How a run ended and what each of its steps saw: the workflow's result, and the evidence in the ledger. */
 import type { Evidence } from './evidence.js';
+import type { Proof } from './proof.js';
 
 export const OUTCOMES = ['completed', 'rejected', 'rolled back', 'cancelled', 'stopped'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
@@ -35,6 +36,8 @@ export interface RotationReport {
   readonly steps: readonly StepRecord[];
   /** Decisions that were refused, with the reason, in order. */
   readonly refusals: readonly string[];
+  /** Whether the old value is dead; null: the run did not come to where it should be, or it is about none (a backup). */
+  readonly proof: Proof | null;
   readonly ledgerSequence: number | null;
   readonly nextDueAt: string | null;
   /** What a person still has to do; empty when all is well. */

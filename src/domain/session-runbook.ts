@@ -7,6 +7,7 @@ import { formatMilliseconds, milliseconds } from './durations.js';
 import { expiryText } from './gate.js';
 import type { StepOutline } from './outline.js';
 import type { RotationPlan } from './plan.js';
+import { mustBeTakenOn } from './proof.js';
 import type { OverlapSpec } from './specs/secret.js';
 
 /** The longest a token signed with the old value can still be in use after every instance signs with the new one. */
@@ -107,6 +108,13 @@ export function outlineSessionRotation(plan: RotationPlan): StepOutline[] {
       detail: `${plan.proof.type}: made with the old value it must be refused, with the new one accepted`,
       undo: 'forward',
     },
+    !plan.proof &&
+      mustBeTakenOn(plan.reason) && {
+        key: 'take-on',
+        title: 'Approval: end without a proof',
+        detail: 'no proof is declared: somebody must take on that nothing shows the old value to be dead',
+        undo: 'forward',
+      },
     {
       key: 'forget',
       title: 'Destroy the old value',

@@ -4,6 +4,7 @@
  * maintenance window. Documents 001 and 003: an overlap spares users, but keeps the old value accepted, which a leak forbids.
  */
 import type { Reason } from '../domain/plan.js';
+import { mustBeTakenOn } from '../domain/proof.js';
 import type { WindowSpec } from '../domain/specs/policy.js';
 import type { OverlapSpec } from '../domain/specs/secret.js';
 import type { FoundSecret } from './find.js';
@@ -45,7 +46,7 @@ export function decide(found: FoundSecret, reason: Reason): Decisions {
     !database &&
       !encryption &&
       !secret.proof &&
-      'no proof is declared: that the old value is refused will not be shown',
+      `no proof is declared: the run will say "not proven"${mustBeTakenOn(reason) ? ', and ends stopped unless somebody takes that on' : ''}`,
     secret.cadence === null && 'no cadence is declared: no next date will be recorded',
     policyInWords(environment.name, secret),
     secret.critical && `critical: ${secret.ifLost ?? 'its loss or leak cannot be undone'}`,

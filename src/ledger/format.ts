@@ -4,15 +4,26 @@ import type { LedgerRow } from './ledger.js';
 
 export const LOG_COLUMNS = ['Date', 'Secret', 'Operator', 'Method', 'Notes'] as const;
 
-const CSV_COLUMNS = [...LOG_COLUMNS, 'Outcome', 'Reason', 'Request id', 'Next due', 'Sequence', 'Hash'] as const;
+const CSV_COLUMNS = [
+  ...LOG_COLUMNS,
+  'Outcome',
+  'Proof',
+  'Reason',
+  'Request id',
+  'Next due',
+  'Sequence',
+  'Hash',
+] as const;
 
 /** Cells for LOG_COLUMNS: one line each, nothing in them that a terminal obeys or that looks like a column's end. */
 export function logRow(row: LedgerRow): string[] {
   const outcome = row.outcome === 'completed' ? [] : [row.outcome];
+  const proof = row.proof === null ? [] : [`old value ${row.proof}`];
   const reason = row.reason === 'routine' ? [] : [`reason: ${row.reason}`];
   const due = row.nextDueAt === null ? [] : [`next due ${row.nextDueAt.slice(0, 10)}`];
   const notes = [
     ...outcome,
+    ...proof,
     ...reason,
     ...approvalsIn(row),
     ...(row.notes ? [row.notes] : []),
@@ -35,6 +46,7 @@ export function toCsv(rows: readonly LedgerRow[]): string {
     row.method,
     row.notes,
     row.outcome,
+    row.proof ?? '',
     row.reason,
     row.requestId,
     row.nextDueAt ?? '',

@@ -13,6 +13,8 @@ export interface LedgerEntry {
   readonly method: string;
   readonly reason: string;
   readonly outcome: Outcome;
+  /** `proven: WHAT WAS SEEN` or `not proven: WHY` of the old value's death; null where there is none to prove. */
+  readonly proof: string | null;
   /** ISO 8601, UTC. */
   readonly startedAt: string;
   readonly finishedAt: string;

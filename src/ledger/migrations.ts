@@ -24,6 +24,7 @@ export const MIGRATIONS: readonly Migration[] = [
         method        text NOT NULL,
         reason        text NOT NULL,
         outcome       text NOT NULL,
+        proof         text,
         started_at    timestamptz(3) NOT NULL,
         finished_at   timestamptz(3) NOT NULL,
         next_due_at   timestamptz(3),

@@ -14,6 +14,7 @@ export function normalEntry(entry: LedgerEntry): LedgerEntry {
     method: clean(entry.method),
     reason: clean(entry.reason),
     outcome: entry.outcome,
+    proof: entry.proof === null ? null : clean(entry.proof),
     startedAt: time('startedAt', entry.startedAt),
     finishedAt: time('finishedAt', entry.finishedAt),
     nextDueAt: entry.nextDueAt === null ? null : time('nextDueAt', entry.nextDueAt),

@@ -26,7 +26,7 @@ const TIMES = {
 
 /** Times as text, so that neither the session's DateStyle nor its time zone can change what is hashed. */
 const COLUMNS = [
-  'sequence::text, request_id AS "requestId", system, environment, secret, kind, operator, method, reason, outcome',
+  'sequence::text, request_id AS "requestId", system, environment, secret, kind, operator, method, reason, outcome, proof',
   ...Object.entries(TIMES).map(
     ([column, field]) =>
       // With the era where it is not ours: a time moved before Christ would read like the one that was hashed.
@@ -176,9 +176,9 @@ async function insertNext(client: PoolClient, entry: LedgerEntry): Promise<Ledge
   };
   const row: LedgerRow = { ...content, hash: rowHash(content) };
   await client.query(
-    `INSERT INTO keyturn.rotations (sequence, request_id, system, environment, secret, kind, operator, method, reason, outcome,
+    `INSERT INTO keyturn.rotations (sequence, request_id, system, environment, secret, kind, operator, method, reason, outcome, proof,
        started_at, finished_at, next_due_at, notes, evidence, recorded_at, previous_hash, hash)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
     [
       row.sequence,
       row.requestId,
@@ -190,6 +190,7 @@ async function insertNext(client: PoolClient, entry: LedgerEntry): Promise<Ledge
       row.method,
       row.reason,
       row.outcome,
+      row.proof,
       row.startedAt,
       row.finishedAt,
       row.nextDueAt,

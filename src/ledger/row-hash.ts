@@ -2,9 +2,9 @@
  * What makes the ledger a chain: each row's hash covers all its fields and the hash of the row before.
  *
  * `hash` = lower-case hex SHA-256 over the UTF-8 of the canonical JSON (RFC 8785, domain/canonical-json.ts) of
- * `{ format: 1, sequence, requestId, system, environment, secret, kind, operator, method, reason, outcome, startedAt,
- * finishedAt, nextDueAt, notes, evidence, recordedAt, previousHash }`. Times are ISO 8601 in UTC with milliseconds
- * (`2026-11-21T09:30:00.000Z`); `nextDueAt` may be null. The first row's `previousHash` is GENESIS. Anybody can recompute it.
+ * `{ format: 1, sequence, requestId, system, environment, secret, kind, operator, method, reason, outcome, proof,
+ * startedAt, finishedAt, nextDueAt, notes, evidence, recordedAt, previousHash }`. Times are ISO 8601 in UTC with milliseconds
+ * (`2026-11-21T09:30:00.000Z`); `proof` and `nextDueAt` may be null. The first row's `previousHash` is GENESIS. Anybody can recompute it.
  */
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../domain/canonical-json.js';
@@ -37,6 +37,7 @@ function entryFields(entry: LedgerEntry): LedgerEntry {
     method: entry.method,
     reason: entry.reason,
     outcome: entry.outcome,
+    proof: entry.proof,
     startedAt: entry.startedAt,
     finishedAt: entry.finishedAt,
     nextDueAt: entry.nextDueAt,

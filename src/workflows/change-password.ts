@@ -8,6 +8,7 @@
 import type { PlannedSwap } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
 import { effects, longEffects, persistentEffects } from './lib/activities.js';
+import { proveOldDead } from './lib/proving.js';
 import { undoesRollOut } from './lib/rollout.js';
 import type { Run } from './lib/run.js';
 import { beginSwap, switchOver, type Company } from './lib/swap-steps.js';
@@ -36,8 +37,7 @@ export async function changePassword(run: Run, swap: PlannedSwap, { steering, fo
         startedBefore: changedAt,
       }),
     );
-    run.board.setPhase('proving');
-    await run.step('prove', () =>
+    await proveOldDead(run, () =>
       longEffects('Prove that the old password is refused', taskQueue).proveOldLoginRefused(hold),
     );
     await run.step('forget', () => persistentEffects('Destroy the old password', taskQueue).forgetPrevious(hold));

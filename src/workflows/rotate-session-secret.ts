@@ -13,6 +13,7 @@ import { Board } from './lib/board.js';
 import type { Gatekeeper } from './lib/gatekeeper.js';
 import { answer } from './lib/failures.js';
 import { oneAfterTheOther } from './lib/one-after-the-other.js';
+import { proveOldDead } from './lib/proving.js';
 import { holdOf, rollOut } from './lib/rollout.js';
 import { Run } from './lib/run.js';
 import { settleLeftovers } from './lib/settle.js';
@@ -85,12 +86,8 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
 
     await run.pointOfNoReturn(async () => {
       if (overlap) await rollOut(run, 'retire', 'new only');
-      board.setPhase('proving');
-      // Before the old value is destroyed: the proof needs it, and a failed proof leaves it for a person to look at.
-      if (proof)
-        await run.step('prove', () =>
-          longEffects('Prove that the old value is refused', taskQueue).proveOldRefused({ ...hold, proof }),
-        );
+      const prove = longEffects('Prove that the old value is refused', taskQueue);
+      await proveOldDead(run, proof && (() => prove.proveOldRefused({ ...hold, proof })));
       await run.step('forget', () => persistentEffects('Destroy the old value', taskQueue).forgetPrevious(hold));
     });
   });

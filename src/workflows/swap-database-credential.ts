@@ -16,6 +16,7 @@ import { answer } from './lib/failures.js';
 import { Follower } from './lib/follower.js';
 import type { Gatekeeper } from './lib/gatekeeper.js';
 import { keepOldRole } from './lib/old-role.js';
+import { proveOldDead } from './lib/proving.js';
 import { Run } from './lib/run.js';
 import { Steering } from './lib/steering.js';
 import { shutOut, shutOutForGood } from './lib/shut-out.js';
@@ -95,8 +96,7 @@ async function newRole(run: Run, swap: PlannedSwap, { steering, follower }: Comp
 async function dropForGood(run: Run, hold: SwapHold): Promise<void> {
   const { taskQueue } = run.plan;
   await run.step('drop', () => longEffects('Drop the old role', taskQueue).dropOldRole(hold));
-  run.board.setPhase('proving');
-  await run.step('prove', () =>
+  await proveOldDead(run, () =>
     longEffects('Prove that the old role is refused', taskQueue).proveOldLoginRefused(hold),
   );
   await run.step('forget', () => persistentEffects('Destroy the old credential', taskQueue).forgetPrevious(hold));

@@ -14,6 +14,7 @@ const REPORT: RecordedReport = {
   finishedAt: '2026-11-21T11:00:00.000Z',
   steps: [],
   refusals: ['approve by mallory refused'],
+  proof: { proven: false, because: 'the inventory declares no proof' },
   ledgerSequence: null,
   nextDueAt: null,
   todo: [],

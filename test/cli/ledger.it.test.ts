@@ -134,6 +134,7 @@ function entry(environment: string, daysAgo: number, requestId: string, notes: s
     method: 'replace',
     reason: 'routine',
     outcome: 'completed',
+    proof: null,
     startedAt: finishedAt,
     finishedAt,
     nextDueAt: null,

@@ -22,6 +22,7 @@ const entry = (changes: Partial<LedgerEntry>): LedgerEntry => ({
   method: 're-encrypt (atomic)',
   reason: 'routine',
   outcome: 'completed',
+  proof: null,
   startedAt: '2026-11-01T00:00:00.000Z',
   finishedAt: '2026-11-01T00:05:00.000Z',
   nextDueAt: '2027-01-30T00:05:00.000Z',

@@ -12,6 +12,7 @@ export function entry(number: number, changes: Partial<LedgerEntry> = {}): Ledge
     method: 'replace',
     reason: 'routine',
     outcome: 'completed',
+    proof: null,
     startedAt: '2026-11-21T09:00:00.000Z',
     finishedAt: '2026-11-21T09:04:05.678Z',
     nextDueAt: '2027-02-19T09:04:05.678Z',

@@ -27,6 +27,12 @@ describe('the log as document 003 keeps it', () => {
     expect(notes).toBe('rolled back; reason: leak; request run-1');
   });
 
+  test('says what was seen of the old value, or that nothing was', () => {
+    const proof = 'not proven: the inventory declares no proof';
+    const notes = logRow(row({ proof, notes: '', nextDueAt: null })).at(-1);
+    expect(notes).toBe('old value not proven: the inventory declares no proof; request run-1');
+  });
+
   test('says who approved, once', () => {
     const step = { name: 'Approve', state: 'done', evidence: { summary: 'approved by ben (checked)' } } as const;
     const notes = logRow(row({ evidence: [step, step], nextDueAt: null, notes: 'Q4' })).at(-1);
@@ -55,9 +61,9 @@ describe('CSV', () => {
   test('has a header, CRLF, and quotes where RFC 4180 wants them', () => {
     const notes = 'said "done", then left\nfor the day';
     expect(toCsv([row({ notes })])).toBe(
-      'Date,Secret,Operator,Method,Notes,Outcome,Reason,Request id,Next due,Sequence,Hash\r\n' +
+      'Date,Secret,Operator,Method,Notes,Outcome,Proof,Reason,Request id,Next due,Sequence,Hash\r\n' +
         '2026-11-21T09:04:05.678Z,mediavault/production/SESSION_SECRET,ana@example.test,replace,' +
-        '"said ""done"", then left\nfor the day",completed,routine,run-1,2027-02-19T09:04:05.678Z,7,' +
+        '"said ""done"", then left\nfor the day",completed,,routine,run-1,2027-02-19T09:04:05.678Z,7,' +
         `${'b'.repeat(64)}\r\n`,
     );
   });
@@ -76,7 +82,7 @@ describe('CSV', () => {
         const [, cells = []] = parseCsv(toCsv([row({ operator, notes })]));
         expect([operator, `'${operator}`]).toContain(cells[2]);
         expect([notes, `'${notes}`]).toContain(cells[4]);
-        expect(cells).toHaveLength(11);
+        expect(cells).toHaveLength(12);
       }),
     );
   });

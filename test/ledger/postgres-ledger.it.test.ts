@@ -273,7 +273,7 @@ describe('tampering', () => {
 
   test('a row put in by hand is found', async () => {
     await tamper(`INSERT INTO keyturn.rotations
-      SELECT 7, 'forged', system, environment, secret, kind, operator, method, reason, outcome, started_at, finished_at,
+      SELECT 7, 'forged', system, environment, secret, kind, operator, method, reason, outcome, proof, started_at, finished_at,
         next_due_at, notes, evidence, recorded_at, hash, '${other}' FROM keyturn.rotations WHERE sequence = 6`);
     expect(await ledger.verify()).toMatchObject({ intact: false, rows: 6, sequence: 7 });
     await sql('UPDATE keyturn.rotations SET sequence = 0 WHERE sequence = 7');

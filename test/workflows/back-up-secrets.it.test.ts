@@ -118,7 +118,7 @@ describe('one backup', () => {
     const rotation = {
       requestId: `rotation-of-${world.system}`,
       ...{ system: world.system, environment: 'production', secret: 'key', kind: 'signing', operator: 'ana' },
-      ...{ method: 'replace', reason: 'routine', outcome: 'completed' as const, notes: '', evidence: [] },
+      ...{ method: 'replace', reason: 'routine', outcome: 'completed' as const, proof: null, notes: '', evidence: [] },
       startedAt: '2026-11-01T00:00:00.000Z',
       finishedAt: '2026-11-01T00:05:00.000Z',
       nextDueAt: '2027-01-30T00:05:00.000Z',

@@ -212,6 +212,7 @@ describe('after the point of no return', () => {
       expect(failure.message).toContain('instance 2 still accepts it');
     });
     expect(world.state).toMatchObject({ old: 'v2', previous: 'v1', arrangement: 'new only' });
+    expect(world.state.ledger).toMatchObject([{ proof: { proven: false, because: 'instance 2 still accepts it' } }]);
   });
 
   it('a cancellation no longer stops it', async () => {
@@ -221,6 +222,67 @@ describe('after the point of no return', () => {
       world.faults.push({ activity: 'proveOldRefused', when: 'before', act: () => void handle.cancel() });
       expect((await accompany(harness, handle)).outcome).toBe('completed');
     });
+  });
+});
+
+describe('whether the old value is dead', () => {
+  const NOTHING = { proven: false, because: 'the inventory declares no proof' };
+
+  it('stands in the report and the ledger as it was seen', async () => {
+    const world = worldOf(fullPlan, { approval: approvalSpec.parse({}) });
+    await harness.withWorker(world, async () => {
+      const report = await accompany(harness, await harness.start(world));
+      expect(report.proof).toEqual({ proven: true, because: 'refused' });
+    });
+    expect(world.state.ledger).toMatchObject([{ proof: { proven: true } }]);
+  });
+
+  it('is "not proven" where no proof is declared: a routine run completes with these words', async () => {
+    const world = worldOf(planOf);
+    await harness.withWorker(world, async () => {
+      const report = (await (await harness.start(world)).result()) as RotationReport;
+      expect(report).toMatchObject({ outcome: 'completed', proof: NOTHING });
+    });
+    expect(world.state.ledger).toMatchObject([{ outcome: 'completed', proof: NOTHING }]);
+  });
+
+  it.each(['leak', 'suspicion'] as const)(
+    'and unproven is taken on by a person after a %s, by name',
+    async (reason) => {
+      const world = worldOf(planOf);
+      await harness.withWorker(world, async () => {
+        const handle = await harness.start(world, { reason });
+        const { gate } = await harness.until(handle, (status) => status.gate !== null);
+        expect(gate).toMatchObject({ name: 'unproven', onExpiry: 'deny' });
+        expect(gate?.question).toContain('is dead (the inventory declares no proof)');
+        await handle.executeUpdate('approve', { args: [BEN] });
+        expect((await handle.result()) as RotationReport).toMatchObject({ outcome: 'completed', proof: NOTHING });
+      });
+      expect(world.state).toMatchObject({ previous: null, ledger: [{ outcome: 'completed', proof: NOTHING }] });
+      expect(world.state.ledger[0]?.notes).toContain('unproven: approved by ben@example.test');
+    },
+  );
+
+  it('after a leak and a no ends stopped, the old value kept for a person to look at', async () => {
+    const world = worldOf(planOf);
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world, { reason: 'leak' });
+      await harness.until(handle, (status) => status.gate !== null);
+      await handle.executeUpdate('reject', { args: [BEN] });
+      const failure = await failureOf(handle.result());
+      expect(failure.type).toBe('stopped');
+      expect(failure.details).toMatchObject([{ outcome: 'stopped', proof: NOTHING }]);
+    });
+    expect(world.state).toMatchObject({ old: 'v2', previous: 'v1', running: { web: 'new only' } });
+  });
+
+  it('is not said of a run that was undone', async () => {
+    const world = worldOf(fullPlan, { approval: approvalSpec.parse({}) });
+    world.faults.push({ activity: 'runChecks', call: 1, when: 'before', act: failWith('none') });
+    await harness.withWorker(world, async () => {
+      await failureOf(accompany(harness, await harness.start(world)));
+    });
+    expect(world.state.ledger).toMatchObject([{ outcome: 'rolled back', proof: null }]);
   });
 });
 

@@ -194,7 +194,13 @@ it('the maintenance window is waited for before services are deployed', async ()
 describe('a proof that fails', () => {
   it('stops the run and forgets nothing; the next run proves it again, and then there is a completed row', async () => {
     const world = leftAt('new only', planOf, { proof });
-    world.state.ledger.push({ requestId: 'dead-run', outcome: 'stopped', notes: 'its own end', evidence: [] });
+    world.state.ledger.push({
+      requestId: 'dead-run',
+      outcome: 'stopped',
+      proof: null,
+      notes: 'its own end',
+      evidence: [],
+    });
     const act = failWith('none', 'old value accepted in 2 of 5 requests');
     world.faults.push({ activity: 'proveOldRefused', call: 1, when: 'before', act });
     await harness.withWorker(world, async () => {
@@ -295,7 +301,7 @@ describe('a settlement that does not get through says truly how things stand', (
       const failure = await failureOf((await harness.start(world)).result());
       expect(failure.type).toBe('rolled-back');
       expect(failure.message).toBe(
-        '"Switch to the new value" failed: web is not healthy; what this run itself began is undone, but run dead-run is settled: its value is in use, its old value destroyed (no proof is declared)',
+        '"Switch to the new value" failed: web is not healthy; what this run itself began is undone, but run dead-run is settled: its value is in use, its old value destroyed (not proven: the inventory declares no proof)',
       );
     });
     expect(world.state).toMatchObject({ old: 'v1', previous: null, pending: null });

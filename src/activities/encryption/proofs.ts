@@ -2,6 +2,7 @@
 import { openReader } from '../../ciphers/open-cipher.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
+import { proven, type ProofEvidence } from '../../domain/proof.js';
 import { census, type Census } from '../../reencryption/census.js';
 import { columnFacts } from '../../reencryption/column-facts.js';
 import type { ActivityDeps } from '../deps.js';
@@ -29,14 +30,14 @@ export async function proveOldKeyUnused(
   hold: EncryptionHold,
   deps: ActivityDeps,
   signal: AbortSignal,
-): Promise<Evidence> {
+): Promise<ProofEvidence> {
   const { old, fresh } = await keysOf(hold, deps);
   const underNew = await countAll(hold, { fresh }, deps, signal);
   refuse(underNew, ({ unreadable }) => unreadable, 'do not read under the new key');
   const underOld = await countAll(hold, { old }, deps, signal);
   refuse(underOld, (counts) => counts.old, 'read under the old key');
   const read = underNew.map(({ name, counts }) => `${name}: ${counts.new} of ${counts.rows - counts.empty} rows`);
-  return { summary: `under the new key alone: ${read.join('; ')}; under the old one: none` };
+  return proven({ summary: `under the new key alone: ${read.join('; ')}; under the old one: none` });
 }
 
 export async function countAll(

@@ -14,6 +14,7 @@ import { inTransaction } from '../../databases/roles/session.js';
 import { forbidLogin, permitLogin } from '../../databases/roles/toggle-login.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
+import { proven, type ProofEvidence } from '../../domain/proof.js';
 import { openStore } from '../../stores/open-store.js';
 import type { ActivityDeps } from '../deps.js';
 import type { ActivityTools } from '../as-activity.js';
@@ -146,10 +147,14 @@ export async function dropOldRole(hold: SwapHold, deps: ActivityDeps, signal: Ab
   return await dropLogin(server, { role: pair.old, heir: holder });
 }
 
-export async function proveOldLoginRefused(hold: SwapHold, deps: ActivityDeps, signal: AbortSignal): Promise<Evidence> {
+export async function proveOldLoginRefused(
+  hold: SwapHold,
+  deps: ActivityDeps,
+  signal: AbortSignal,
+): Promise<ProofEvidence> {
   const server = await openServer(hold.swap, deps, signal);
   const { old, fresh } = await loginsOf(hold, deps);
-  return await proveRefused(server, old, fresh);
+  return proven(await proveRefused(server, old, fresh));
 }
 
 async function oldOf(

@@ -155,6 +155,7 @@ export class BackupRun {
       finishedAt: new Date(Date.now()).toISOString(),
       steps: board.steps,
       refusals: [...gates.refusals],
+      proof: null,
       ledgerSequence,
       nextDueAt: null,
       todo: [...todo],

@@ -1,6 +1,7 @@
 /** What a run remembers on its way: how to undo, what stays, what people must do, and how far back it can go. */
 import type { Evidence } from '../../domain/evidence.js';
 import type { RotationPlan } from '../../domain/plan.js';
+import { notProven, type Proof } from '../../domain/proof.js';
 import type { StepRecord } from '../../domain/report.js';
 import type { Board } from './board.js';
 import type { Gatekeeper } from './gatekeeper.js';
@@ -20,6 +21,8 @@ export class Course {
   recordable = false;
   /** What became of an earlier run; `changed`: by this one. */
   earlier: { readonly line: string; readonly changed: boolean } | null = null;
+  /** Whether the old value is dead. */
+  proof: Proof = notProven('the run ended before it was tried');
   /** What a person must do if the run ends now. */
   halfDone: string | null = null;
 

@@ -5,6 +5,7 @@ import type { PlannedEncryption } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
 import type { Arrangement } from '../../domain/slot.js';
 import { effects, longEffects, persistentEffects, persistentLongEffects } from './activities.js';
+import { proveOldDead } from './proving.js';
 import { holdOf } from './rollout.js';
 import type { Run } from './run.js';
 
@@ -83,9 +84,8 @@ export async function endWithOldKey(run: Run, hold: EncryptionHold): Promise<voi
 }
 
 export async function proveOldKeyUnused(run: Run, hold: EncryptionHold): Promise<void> {
-  run.board.setPhase('proving');
   const { taskQueue } = run.plan;
-  await run.step('prove', () => longEffects('Prove that no row needs the old key', taskQueue).proveOldKeyUnused(hold));
+  await proveOldDead(run, () => longEffects('Prove that no row needs the old key', taskQueue).proveOldKeyUnused(hold));
 }
 
 export async function forgetOldKey(run: Run, hold: EncryptionHold): Promise<void> {

@@ -64,6 +64,7 @@ export function reportOf(course: Course, outcome: Outcome, row: Row): RotationRe
     finishedAt: new Date(Date.now()).toISOString(),
     steps: board.steps,
     refusals: [...gates.refusals],
+    proof: outcome === 'completed' || (outcome === 'stopped' && course.pastNoReturn) ? course.proof : null,
     ledgerSequence: row.sequence,
     nextDueAt: row.nextDueAt,
     todo: [...todo],

@@ -6,6 +6,7 @@ import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { Evidence } from '../../domain/evidence.js';
 import { whoMayDecide } from '../../domain/gate.js';
 import type { RotationPlan } from '../../domain/plan.js';
+import type { Proof } from '../../domain/proof.js';
 import { formatRef } from '../../domain/refs.js';
 import type { RotationReport } from '../../domain/report.js';
 import { effects } from './activities.js';
@@ -67,6 +68,11 @@ export class Run {
   /** For people, however the run ends. */
   leaves(todo: string): void {
     this.course.todo.push(todo);
+  }
+
+  /** What is seen of the old value's death, for report and ledger. */
+  proves(proof: Proof): void {
+    this.course.proof = proof;
   }
 
   /** What an earlier run did and this one would undo: known before the step that does it again. */

@@ -6,6 +6,7 @@
 import { CancellationScope } from '@temporalio/workflow';
 import { formatMilliseconds } from '../../domain/durations.js';
 import type { Evidence } from '../../domain/evidence.js';
+import { NO_PROOF_DECLARED, proofInWords, type Proof } from '../../domain/proof.js';
 import { formatRef } from '../../domain/refs.js';
 import type { Outcome } from '../../domain/report.js';
 import { overlapMilliseconds } from '../../domain/session-runbook.js';
@@ -63,7 +64,7 @@ async function takeBack(run: Run, left: LeftBehind): Promise<void> {
     }),
   );
   run.settled(`the value that run ${rotation} had accepted beside the old one is taken back`, true);
-  await CancellationScope.nonCancellable(() => record(run, left, 'rolled back', since));
+  await CancellationScope.nonCancellable(() => record(run, left, 'rolled back', { since, proof: null }));
 }
 
 /** Services sign with the value already: there may be sessions and tokens of it, so it becomes the one in use. */
@@ -109,24 +110,25 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
   );
   run.settled(`every service uses the value of run ${rotation} now; its old value is kept and not proven dead`, true);
   const kept = `the value of run ${rotation} is in use and its old one still kept; mend what failed and start a rotation, which settles it again`;
+  let shown = NO_PROOF_DECLARED;
   await run.unlessHalfDone(kept, async () => {
     if (verify.length > 0)
       await run.step('settle-verify', () => effects('Verify the flows', taskQueue).runChecks(verify));
     if (proof)
-      await run.step('settle-prove', () =>
+      ({ proof: shown } = await run.step('settle-prove', () =>
         longEffects("Prove that the earlier run's old value is refused", taskQueue).proveOldRefused({
           ...holdOn(run, left),
           proof,
         }),
-      );
+      ));
     // From here on together: a value that is gone must be on record.
     await CancellationScope.nonCancellable(async () => {
       await run.step('settle-forget', () =>
         persistentEffects("Destroy the earlier run's old value", taskQueue).forgetPrevious(holdOn(run, left)),
       );
-      const end = proof ? 'proven dead and destroyed' : 'destroyed (no proof is declared)';
+      const end = shown.proven ? 'proven dead and destroyed' : `destroyed (${proofInWords(shown)})`;
       run.settled(`run ${rotation} is settled: its value is in use, its old value ${end}`, true);
-      await record(run, left, 'completed', since);
+      await record(run, left, 'completed', { since, proof: shown });
     });
   });
 }
@@ -141,7 +143,12 @@ async function askFirst(run: Run, { arrangement, rotation }: LeftBehind, what: s
 }
 
 /** A row of its own for the run that could not write it. */
-async function record(run: Run, { rotation }: LeftBehind, outcome: Outcome, since: number): Promise<void> {
+async function record(
+  run: Run,
+  { rotation }: LeftBehind,
+  outcome: Outcome,
+  { since, proof }: { since: number; proof: Proof | null },
+): Promise<void> {
   const { plan, board } = run;
   const ended = outcome === 'completed' ? 'carried through' : 'taken back';
   await run.unlessHalfDone(`enter run ${rotation} in the ledger as ${outcome}`, () =>
@@ -157,6 +164,7 @@ async function record(run: Run, { rotation }: LeftBehind, outcome: Outcome, sinc
         finishedAt: new Date(Date.now()).toISOString(),
         steps: board.stepsOf(KEYS).filter(({ state }) => state === 'done'),
         refusals: [],
+        proof,
         ledgerSequence: null,
         nextDueAt: null,
         todo: [],

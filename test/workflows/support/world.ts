@@ -6,6 +6,7 @@ import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { RotationActivities } from '../../../src/activities/rotation-activities.js';
 import { findWindow } from '../../../src/activities/window.js';
 import type { RotationPlan } from '../../../src/domain/plan.js';
+import { proven, type Proof } from '../../../src/domain/proof.js';
 import type { StepRecord } from '../../../src/domain/report.js';
 import type { Arrangement } from '../../../src/domain/slot.js';
 
@@ -17,7 +18,13 @@ export interface WorldState {
   /** What each service was last deployed with. */
   running: Record<string, Arrangement>;
   sessions: number;
-  ledger: { requestId: string; outcome: string; notes: string; evidence: readonly StepRecord[] }[];
+  ledger: {
+    requestId: string;
+    outcome: string;
+    proof: Proof | null;
+    notes: string;
+    evidence: readonly StepRecord[];
+  }[];
   reminders: number;
 }
 
@@ -91,7 +98,7 @@ export class World {
       },
       runChecks: () => said('flows pass'),
       watchMonitors: () => said('quiet'),
-      proveOldRefused: () => said('refused'),
+      proveOldRefused: async () => proven(await said('refused')),
       findWindow: (window) => Promise.resolve(findWindow(window)),
       remindApprovers: () => {
         state.reminders += 1;
@@ -99,11 +106,11 @@ export class World {
       },
       findHolder: (workflowId) =>
         Promise.resolve({ workflowId, runId: 'the-other-run', phase: 'changing', startedAt: '2026-01-01T00:00:00Z' }),
-      recordRotation: ({ requestId: id, orElse, outcome, notes, steps: evidence }) => {
+      recordRotation: ({ requestId: id, orElse, outcome, proof, notes, steps: evidence }) => {
         const other = state.ledger.some((row) => row.requestId === id && row.notes !== notes);
         const requestId = other && orElse !== undefined ? orElse : id;
         const known = state.ledger.some((row) => row.requestId === requestId);
-        if (!known) state.ledger.push({ requestId, outcome, notes, evidence });
+        if (!known) state.ledger.push({ requestId, outcome, proof, notes, evidence });
         return Promise.resolve({ sequence: state.ledger.length, nextDueAt: null });
       },
     };
