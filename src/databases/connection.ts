@@ -9,6 +9,7 @@ import { KeyturnError, type Effect, type KeyturnErrorOptions } from '../domain/e
 import { SecretValue } from '../domain/secret-value.js';
 import type { PlannedNode } from '../domain/plan.js';
 import { oneLine } from '../processes/safe-text.js';
+import { demandEmptySearchPath, emptySearchPath, pooled } from './empty-search-path.js';
 
 export interface ConnectionTarget {
   /** Gives what the fields below leave open: host, port, database, user, password, TLS. */
@@ -19,6 +20,8 @@ export interface ConnectionTarget {
   readonly node: PlannedNode | null;
   readonly database: string | null;
   readonly login: { readonly user: string; readonly password: SecretValue } | null;
+  /** Nothing but the server's own catalogue is found by a bare name. Default: as the role and the database have it. */
+  readonly searchPath?: 'empty';
 }
 
 /** What the server or the way to it answered. */
@@ -45,7 +48,7 @@ export interface ConnectionOptions {
 /**
  * Connects, works, hangs up. A statement that still runs when the time is up or `signal` aborts loses its connection.
  * @throws KeyturnError `malformed-database-url`, `database-unreachable` (retryable), `database-refused` (wrong password, no such
- * database), `query-failed`, `database-timeout` (retryable); when `signal` aborts, its reason.
+ * database), `pooled`, `query-failed`, `database-timeout` (retryable); when `signal` aborts, its reason.
  */
 export async function withConnection<T>(
   target: ConnectionTarget,
@@ -66,6 +69,7 @@ export async function withConnection<T>(
     if (stop.aborted) hangUp();
     await client.connect();
     connected = true;
+    if (target.searchPath === 'empty') await demandEmptySearchPath(client, label);
     const result = await work(client);
     await client.end();
     return result;
@@ -84,7 +88,9 @@ export async function withConnection<T>(
         },
       );
     }
-    throw connected ? statementError(error, effect) : connectionError(error, label);
+    if (connected) throw statementError(error, effect);
+    if (target.searchPath === 'empty' && codeOf(error) === PROTOCOL_VIOLATION) throw pooled(label);
+    throw connectionError(error, label);
   } finally {
     stop.removeEventListener('abort', hangUp);
   }
@@ -110,7 +116,7 @@ export function firstValue(result: pg.QueryResult<Record<string, unknown>>): unk
   return value;
 }
 
-function openClient({ url, label, node, database, login }: ConnectionTarget, socket: Socket): pg.Client {
+function openClient({ url, label, node, database, login, searchPath }: ConnectionTarget, socket: Socket): pg.Client {
   const malformed = (): KeyturnError =>
     new KeyturnError('malformed-database-url', `the ${label} does not hold a PostgreSQL URL`, {
       hint: 'write postgres://USER:PASSWORD@HOST:PORT/DATABASE; in the password, percent-encode / # ? @ : and %',
@@ -119,11 +125,13 @@ function openClient({ url, label, node, database, login }: ConnectionTarget, soc
   if (!/^postgres(?:ql)?:\/\/\S+$/.test(text)) throw malformed();
   let client: pg.Client;
   try {
+    const config = parseIntoClientConfig(text);
     client = new pg.Client({
-      ...parseIntoClientConfig(text),
+      ...config,
       ...(database === null ? {} : { database }),
       ...(node ? { host: node.host, port: node.port } : {}),
       ...(login ? { user: login.user, password: login.password.reveal() } : {}),
+      ...(searchPath === 'empty' ? { options: emptySearchPath(config.options) } : {}),
       application_name: 'keyturn',
       stream: () => socket,
     });
@@ -136,6 +144,9 @@ function openClient({ url, label, node, database, login }: ConnectionTarget, soc
   client.on('error', () => undefined);
   return client;
 }
+
+/** What PgBouncer says of a start-up option that it does not pass on. */
+const PROTOCOL_VIOLATION = '08P01';
 
 const CONNECTION: Readonly<Record<string, readonly [code: string, why: string]>> = {
   ECONNREFUSED: ['database-unreachable', 'connection refused'],

@@ -5,7 +5,7 @@
 import type pg from 'pg';
 import type { PlannedNode } from '../domain/plan.js';
 import type { SecretValue } from '../domain/secret-value.js';
-import { withConnection, type ConnectionOptions } from './connection.js';
+import { withConnection, type ConnectionOptions, type ConnectionTarget } from './connection.js';
 
 export interface Login {
   readonly user: string;
@@ -25,7 +25,8 @@ export interface ServerOptions {
   readonly admit?: (client: pg.Client) => Promise<void>;
 }
 
-export interface Where extends Partial<Pick<ConnectionOptions, 'effect' | 'limit'>> {
+export interface Where
+  extends Partial<Pick<ConnectionOptions, 'effect' | 'limit'>>, Pick<ConnectionTarget, 'searchPath'> {
   /** Default: the application's. */
   readonly database?: string;
   /** `primary` or a replica's name; default: the primary. */
@@ -50,12 +51,11 @@ export class Server {
     return this.options.signal;
   }
 
-  /** @throws KeyturnError as withConnection. */
-  asAdministrator<T>(work: Work<T>, where: Where = {}): Promise<T> {
+  /** With an empty search path from the connect on: see empty-search-path.ts. @throws KeyturnError as withConnection. */
+  asAdministrator<T>(work: Work<T>, where: Omit<Where, 'searchPath'> = {}): Promise<T> {
     const { admit } = this.options;
-    if (!admit) return this.connect(null, where, work);
-    return this.connect(null, where, async (client) => {
-      await admit(client);
+    return this.connect(null, { ...where, searchPath: 'empty' }, async (client) => {
+      await admit?.(client);
       return work(client);
     });
   }
@@ -80,7 +80,10 @@ export class Server {
     const node = replicas.find(({ name }) => name === where.node) ?? null;
     const name = where.database ?? database;
     return withConnection(
-      { url: administrator, label: node ? `${label} on node ${node.name}` : label, login, node, database: name },
+      {
+        ...{ url: administrator, label: node ? `${label} on node ${node.name}` : label, login, node, database: name },
+        ...(where.searchPath ? { searchPath: where.searchPath } : {}),
+      },
       { limit: where.limit ?? LIMIT_MS, signal, ...(where.effect ? { effect: where.effect } : {}) },
       work,
     );

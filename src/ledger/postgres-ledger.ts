@@ -48,6 +48,8 @@ export class PostgresLedger implements Ledger {
     this.#pool = new pg.Pool({
       connectionString: url,
       application_name: 'keyturn-ledger',
+      // Every name of ours is written with its schema; a bare one is the server's own.
+      options: '-c search_path=',
       max: 4,
       connectionTimeoutMillis: 10_000,
       // An append waits for those before it; each takes milliseconds, so half a minute means that something is stuck.

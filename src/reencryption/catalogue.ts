@@ -51,9 +51,10 @@ SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name, c.rel
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.oid = to_regclass($1)`;
 
-/** @param name `table` or `schema.table`, unquoted. */
+/** @param name `table`, which is in `public`, or `schema.table`; unquoted. */
 export async function readTable(client: pg.Client, name: string): Promise<CatalogueTable | null> {
-  const quoted = name.split('.').map((part) => client.escapeIdentifier(part));
+  const parts = name.includes('.') ? name.split('.') : ['public', name];
+  const quoted = parts.map((part) => client.escapeIdentifier(part));
   const { rows } = await client.query<CatalogueTable>(TABLE, [quoted.join('.')]);
   return rows[0] ?? null;
 }
@@ -61,7 +62,7 @@ export async function readTable(client: pg.Client, name: string): Promise<Catalo
 /** Every table with its schema, and those of the search path also without. */
 export async function tableNames(client: pg.Client): Promise<{ readonly full: string[]; readonly short: string[] }> {
   const { rows } = await client.query<{ full: string; short: string | null }>(
-    `SELECT n.nspname || '.' || c.relname AS full, CASE WHEN pg_table_is_visible(c.oid) THEN c.relname::text END AS short
+    `SELECT n.nspname || '.' || c.relname AS full, CASE n.nspname WHEN 'public' THEN c.relname::text END AS short
        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relkind IN ('r', 'p') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' ORDER BY 1 LIMIT 10000`,
   );

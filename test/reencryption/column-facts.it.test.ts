@@ -192,6 +192,6 @@ test('what fires on every update, rewrites it or inherits is said beforehand', a
   expect(warnings).toEqual([
     'every row that is re-encrypted fires touch on public.watched',
     'rules rewrite what is updated in public.watched: also',
-    'tables inherit from public.watched, each to be declared by itself: watched_too',
+    'tables inherit from public.watched, each to be declared by itself: public.watched_too',
   ]);
 });

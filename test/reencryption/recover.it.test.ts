@@ -146,7 +146,7 @@ describe('refused before anything is changed, by the look beforehand and by the 
     await refused(
       [await world.facts('parent')],
       'rows-referenced',
-      /^3 row\(s\) of child point to rows of public\.parent/,
+      /^3 row\(s\) of public\.child point to rows of public\.parent/,
     );
     await world.sql('DELETE FROM child WHERE parent <> 1');
     expect((await away([await world.facts('parent')]))[0]?.quarantined).toBe(3);

@@ -60,11 +60,10 @@ interface OpenRow {
 
 async function open(client: pg.Client): Promise<Session> {
   // Compiling takes longer than any query of the catalogue.
-  // Without a search path regprocedure and format_type write schemas out, and nothing can stand in for a catalogue's name.
   const { rows } = await client.query<OpenRow>(
     `SELECT current_setting('server_version_num')::int AS version, current_database() AS database,
             current_user AS administrator, current_setting('is_superuser') = 'on' AS superuser,
-            set_config('search_path', '', true), set_config('lock_timeout', '${LOCK_TIMEOUT}', true), set_config('jit', 'off', true)`,
+            set_config('lock_timeout', '${LOCK_TIMEOUT}', true), set_config('jit', 'off', true)`,
   );
   const [row] = rows;
   if (!row) throw new KeyturnError('query-failed', 'the server says nothing about itself');

@@ -10,6 +10,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { demandWritable } from '../../../src/databases/access/demand-writable.js';
 import { assessAdministrator } from '../../../src/databases/access/assess-administrator.js';
 import type { Login } from '../../../src/databases/server.js';
+import type { KeyturnError } from '../../../src/domain/errors.js';
 import { spawnGuarded } from '../../../src/embedded/reaper.js';
 import { afterwards } from '../../support/afterwards.js';
 import { startVersion, type TestServer } from '../../support/postgres-versions.js';
@@ -31,47 +32,45 @@ const program = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/usr/local/bin/pg
 );
 if (program === undefined) console.warn('PgBouncer is not installed: skipped what needs a real one');
 
-test.skipIf(program === undefined).each(['session', 'transaction'])(
-  'PgBouncer in %s mode is found out',
-  async (mode) => {
-    const directory = await mkdtemp(join(tmpdir(), 'keyturn-pgbouncer-'));
-    afterwards(() => rm(directory, { recursive: true }));
-    const port = await getPort({ host: '127.0.0.1' });
-    const settings = [
-      '[databases]',
-      `* = host=127.0.0.1 port=${postgres.port}`,
-      '[pgbouncer]',
-      ...[`listen_addr = 127.0.0.1`, `listen_port = ${port}`, 'unix_socket_dir =', `pool_mode = ${mode}`],
-      ...['auth_type = plain', `auth_file = ${join(directory, 'users')}`],
-    ];
-    await writeFile(join(directory, 'settings'), settings.join('\n'));
-    await writeFile(join(directory, 'users'), `"${administrator.user}" "${administrator.password.reveal()}"\n`);
-    await chmod(directory, 0o700);
-    const { account } = postgres;
-    if (account) {
-      for (const name of ['settings', 'users', '.']) await chown(join(directory, name), account.uid, account.gid);
-    }
-    const bouncer = await spawnGuarded(program!, [join(directory, 'settings')], { cwd: '/', ...account });
-    afterwards(() => bouncer.stop());
-    const server = serverFor(postgres, { administrator, port });
-    const assess = async () => {
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          return await assessAdministrator(server, NEEDS);
-        } catch (error) {
-          if (attempt === 40) throw error;
-          await sleep(50);
-        }
-      }
-    };
-    expect((await assess()).problems).toEqual([
-      {
-        message: 'the connection to primary goes through a pooler',
-        hint: expect.stringContaining('NOLOGIN') as string,
-      },
-    ]);
-  },
-);
+test.skipIf(program === undefined).each([
+  ['session', 'refuses'],
+  ['transaction', 'refuses'],
+  ['session', 'ignores'],
+  ['transaction', 'ignores'],
+])('PgBouncer in %s mode that %s start-up options is found out before any statement', async (mode, options) => {
+  const directory = await mkdtemp(join(tmpdir(), 'keyturn-pgbouncer-'));
+  afterwards(() => rm(directory, { recursive: true }));
+  const port = await getPort({ host: '127.0.0.1' });
+  const settings = [
+    '[databases]',
+    `* = host=127.0.0.1 port=${postgres.port}`,
+    '[pgbouncer]',
+    ...[`listen_addr = 127.0.0.1`, `listen_port = ${port}`, 'unix_socket_dir =', `pool_mode = ${mode}`],
+    ...['auth_type = plain', `auth_file = ${join(directory, 'users')}`],
+    ...(options === 'ignores' ? ['ignore_startup_parameters = options'] : []),
+  ];
+  await writeFile(join(directory, 'settings'), settings.join('\n'));
+  await writeFile(join(directory, 'users'), `"${administrator.user}" "${administrator.password.reveal()}"\n`);
+  await chmod(directory, 0o700);
+  const { account } = postgres;
+  if (account) {
+    for (const name of ['settings', 'users', '.']) await chown(join(directory, name), account.uid, account.gid);
+  }
+  const bouncer = await spawnGuarded(program!, [join(directory, 'settings')], { cwd: '/', ...account });
+  afterwards(() => bouncer.stop());
+  const server = serverFor(postgres, { administrator, port });
+  const assess = async (attempt = 1): Promise<KeyturnError> => {
+    const error = await failureOf(assessAdministrator(server, NEEDS));
+    if (error.code !== 'database-unreachable' || attempt === 40) return error;
+    await sleep(50);
+    return assess(attempt + 1);
+  };
+  expect(await assess()).toMatchObject({
+    code: 'pooled',
+    message: expect.stringContaining('goes through a pooler') as string,
+    hint: expect.stringContaining('NOLOGIN') as string,
+  });
+});
 
 test('whatever names another process than the one that answers is a pooler; a plain relay is not', async () => {
   const pretended = await relay(true);
