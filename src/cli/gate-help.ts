@@ -1,6 +1,7 @@
 /** What a person at a terminal needs at an open gate: the question, who may decide, and the exact command. */
 import { formatMilliseconds } from '../domain/durations.js';
-import { samePerson, whoMayDecide } from '../domain/gate.js';
+import { whoMayDecide } from '../domain/gate.js';
+import { maybeSamePerson } from '../domain/person.js';
 import type { OpenGate } from '../domain/status.js';
 import { invocation, quoteArgument } from './invocation.js';
 
@@ -27,7 +28,7 @@ export function gateLines(ref: string, gate: OpenGate, now = Date.now()): string
 /** Somebody on the list who could still approve; `null` when anyone may, for then nobody is known by name. */
 function suggestedApprover(gate: OpenGate): string | null {
   const able = (person: string): boolean =>
-    (gate.requesterMayApprove || !samePerson(person, gate.requester)) &&
-    !gate.approvals.some((approval) => samePerson(approval.by, person));
+    (gate.requesterMayApprove || !maybeSamePerson(person, gate.requester)) &&
+    !gate.approvals.some((approval) => maybeSamePerson(approval.by, person));
   return gate.allowed?.find(able) ?? null;
 }

@@ -8,6 +8,7 @@ import {
 } from '@temporalio/common';
 import { KeyturnError } from '../domain/errors.js';
 import { FAILURE_TYPES, SEARCH_ATTRIBUTES } from '../domain/status.js';
+import { inline } from '../domain/markdown.js';
 import { parseRotateInput, type RotateInput } from '../domain/messages.js';
 import { formatRef, rotationWorkflowId, type SecretRef, type SecretSelector } from '../domain/refs.js';
 import { endingLines, outcomeWord } from './checklist.js';
@@ -159,8 +160,12 @@ function searchAttributes({ system, environment, secret }: SecretSelector): Type
 
 /** Markdown, on the run's User Metadata tab in the UI. */
 function staticDetails(selector: SecretSelector, { operator, reason, note }: RotateInput): string {
-  const lines = [`- **Secret**: ${formatRef(selector)}`, `- **Operator**: ${operator}`, `- **Reason**: ${reason}`];
-  if (note !== undefined) lines.push(`- **Note**: ${note}`);
+  const lines = [
+    `- **Secret**: ${formatRef(selector)}`,
+    `- **Operator**: ${inline(operator)}`,
+    `- **Reason**: ${reason}`,
+  ];
+  if (note !== undefined) lines.push(`- **Note**: ${inline(note)}`);
   return lines.join('\n');
 }
 

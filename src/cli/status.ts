@@ -2,6 +2,7 @@
 import { formatMilliseconds } from '../domain/durations.js';
 import { whoMayDecide } from '../domain/gate.js';
 import { BACKUP_WORKFLOW_TYPE } from '../domain/messages.js';
+import { oneLine } from '../domain/one-line.js';
 import type { SecretSelector } from '../domain/refs.js';
 import { reportLines, statusLines } from './checklist.js';
 import type { Context } from './context.js';
@@ -49,8 +50,7 @@ async function showAll(context: Context, temporal: TemporalClient, ui: Ui): Prom
       ...(await Promise.all(
         batch.map(async (entry) => ({
           entry,
-          status: await askStatus(temporal, entry.workflowId, entry.runId),
-          unserved: await unservedQueues(temporal, entry.workflowId, entry.runId),
+          ...(await askedOne(temporal, entry)),
         })),
       )),
     );
@@ -63,8 +63,8 @@ async function showAll(context: Context, temporal: TemporalClient, ui: Ui): Prom
       runId: entry.runId,
       startedAt: entry.startedAt,
       url: runLink(ui, entry.workflowId, entry.runId),
-      status: typeof status === 'string' ? null : status,
-      note: typeof status === 'string' ? status : null,
+      status: typeof status === 'string' || 'problem' in status ? null : status,
+      note: typeof status === 'string' ? status : 'problem' in status ? status.problem : null,
       unservedQueues: unserved,
     })),
     url: listLink(ui, QUERIES.running),
@@ -73,12 +73,26 @@ async function showAll(context: Context, temporal: TemporalClient, ui: Ui): Prom
   if (rows.length === 0) console.say('nothing is running');
   else console.say(table(HEAD, rows.map(rowOf), console.paint));
   for (const { status } of rows) {
-    if (typeof status !== 'string' && status.gate)
+    if (typeof status !== 'string' && 'gate' in status && status.gate)
       console.say(`  ${decisionCommand('approve', status.ref, status.gate)}`);
   }
   const link = listLink(ui, QUERIES.running);
   if (link !== null) console.note(`in the UI: ${link}`);
   return EXIT.done;
+}
+
+/** One run that cannot be asked does not keep people from seeing the others. */
+async function askedOne(
+  temporal: TemporalClient,
+  { workflowId, runId }: RunningEntry,
+): Promise<Pick<Row, 'status' | 'unserved'>> {
+  try {
+    const status = await askStatus(temporal, workflowId, runId);
+    return { status, unserved: await unservedQueues(temporal, workflowId, runId) };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { status: { problem: `cannot be asked: ${oneLine(problem)}` }, unserved: [] };
+  }
 }
 
 /** Such a run has no steps of its own: those of the runs that it has started are in rows of their own. */
@@ -88,7 +102,7 @@ const HEAD = ['Secret or backup', 'Runbook', 'Phase', 'Since', 'Waits for', 'Who
 
 interface Row {
   readonly entry: RunningEntry;
-  readonly status: Answer;
+  readonly status: Answer | { readonly problem: string };
   /** Task queues that it waits for and nobody polls. */
   readonly unserved: readonly string[];
 }
@@ -97,6 +111,7 @@ function rowOf({ entry, status, unserved }: Row): string[] {
   const since = `${formatMilliseconds(Math.max(0, Date.now() - Date.parse(entry.startedAt)))} ago`;
   const { ref, workflowType } = entry;
   const row = (phase: string, waits = '', who = ''): string[] => [ref, workflowType, phase, since, waits, who];
+  if (typeof status !== 'string' && 'problem' in status) return row('unknown', status.problem);
   if (status === 'no worker') return row('unknown', 'a worker: none answers');
   if (unserved.length > 0) {
     const phase = status === 'starting' ? 'starting' : status.phase;

@@ -7,8 +7,9 @@
 import { excerpt } from './diagnosis.js';
 import { formatMilliseconds } from './durations.js';
 import { whoMayDecide } from './gate.js';
-import { code, inline, shorten } from './markdown.js';
+import { code, inline } from './markdown.js';
 import type { Steer } from './messages.js';
+import { cut } from './one-line.js';
 import { proofInWords } from './proof.js';
 import { endOf, saidOf, type Outcome, type RotationReport, type StepState } from './report.js';
 import type { OpenGate, RunStatus, ShownStep } from './status.js';
@@ -178,7 +179,7 @@ function stepLine(step: ShownStep): string {
     state === 'to come' || state === 'running' || state === 'waiting'
       ? (step.detail ?? '')
       : saidOf(step)
-          .map((line) => shorten(line, EVIDENCE_LENGTH))
+          .map((line) => cut(line, EVIDENCE_LENGTH))
           .join('; ');
   return `${MARKS[state]} ${shown}${stateWords(step)}${said === '' ? '' : `: ${inline(said)}`}`;
 }

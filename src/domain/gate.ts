@@ -4,7 +4,9 @@
  * the policy allows it, and as many different people as the quorum asks for.
  */
 import { formatMilliseconds, milliseconds } from './durations.js';
-import type { DecisionInput } from './messages.js';
+import { LONGEST_NOTE, type DecisionInput } from './messages.js';
+import { remark } from './one-line.js';
+import { maybeSamePerson, samePerson } from './person.js';
 import type { ApprovalSpec } from './specs/policy.js';
 import type { OpenGate } from './status.js';
 
@@ -39,8 +41,9 @@ export function decisionInWords(gate: OpenGate, verdict: ClosedGate['verdict'], 
       : `"${name}" was not approved by ${expiresAt}: denied; ${quorum}`;
 }
 
-function saidBy({ by, note }: { readonly by: string; readonly note: string | null }): string {
-  return note === null || note === '' ? by : `${by} (${note})`;
+/** As records quote people. */
+export function saidBy({ by, note }: { readonly by: string; readonly note: string | null }): string {
+  return note === null || note === '' ? by : `${by} (${remark(note, LONGEST_NOTE)})`;
 }
 
 export interface GateMoment {
@@ -94,10 +97,10 @@ export function refusal(decision: DecisionInput, verdict: Verdict, moment: GateM
     return `${decision.by} may not decide here; ${open.allowed.join(', ')} may`;
   }
   // Rejecting one's own request only stops it, which the requester may always do.
-  if (verdict === 'approve' && !open.requesterMayApprove && samePerson(decision.by, open.requester)) {
+  if (verdict === 'approve' && !open.requesterMayApprove && maybeSamePerson(decision.by, open.requester)) {
     return `${decision.by} asked for this rotation, and the policy wants somebody else to approve it`;
   }
-  if (verdict === 'approve' && open.approvals.some((approval) => samePerson(approval.by, decision.by))) {
+  if (verdict === 'approve' && open.approvals.some((approval) => maybeSamePerson(approval.by, decision.by))) {
     return `${decision.by} has approved already; ${open.approversNeeded} different people are needed`;
   }
   return null;
@@ -111,7 +114,7 @@ export function whoMayDecide(gate: OpenGate): string {
 }
 
 function ofTheList(gate: OpenGate, allowed: readonly string[]): string {
-  const able = allowed.filter((person) => !mayNot(gate).some(({ who }) => samePerson(who, person)));
+  const able = allowed.filter((person) => !mayNot(gate).some(({ who }) => maybeSamePerson(who, person)));
   return able.length > 0 ? able.join(' or ') : `nobody is left to approve: only ${allowed.join(' or ')} may`;
 }
 
@@ -124,16 +127,6 @@ function anyoneBut(gate: OpenGate): string {
 function mayNot({ requester, requesterMayApprove, approvals }: OpenGate): { who: string; why: string }[] {
   const asked = requesterMayApprove ? [] : [{ who: requester, why: 'asked for it' }];
   return [...asked, ...approvals.map(({ by }) => ({ who: by, why: 'has approved already' }))];
-}
-
-/** However it is typed: case, spaces around it, and Unicode's several ways to write one letter make nobody two people. */
-export function samePerson(one: string, other: string): boolean {
-  return folded(one) === folded(other);
-}
-
-/** NFKC again at the end, since lower case can take a composed letter apart. */
-function folded(person: string): string {
-  return person.normalize('NFKC').trim().toLowerCase().normalize('NFKC');
 }
 
 /** Reminders double their distance (1 h, 2 h, 4 h …), so that a long wait stays a short history. */

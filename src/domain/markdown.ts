@@ -1,8 +1,10 @@
 /** Text from outside (people's notes, errors, log lines) inside Markdown: it shows as it is and can neither format nor link. */
 
+import { cut } from './one-line.js';
+
 /** On one line, shortened: line breaks would end a list's item. */
 export function inline(text: string, length = Infinity): string {
-  const line = shorten(text.replace(/\s+/g, ' ').trim(), length);
+  const line = cut(text.replace(/\s+/g, ' ').trim(), length);
   return (
     line
       .replace(/[\\`*[\]<>&~|]/g, '\\$&')
@@ -16,14 +18,10 @@ export function inline(text: string, length = Infinity): string {
 
 /** In a code span, on one line. A code span takes no escapes, only a fence longer than any within. */
 export function code(text: string, length = Infinity): string {
-  const line = shorten(text.replace(/\s+/g, ' ').trim(), length);
+  const line = cut(text.replace(/\s+/g, ' ').trim(), length);
   const fence = fenceFor(line);
   const edge = line.startsWith('`') || line.endsWith('`') ? ' ' : '';
   return `${fence}${edge}${line}${edge}${fence}`;
-}
-
-export function shorten(text: string, length: number): string {
-  return text.length > length ? `${text.slice(0, length)}…` : text;
 }
 
 function fenceFor(text: string): string {

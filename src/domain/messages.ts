@@ -2,8 +2,11 @@
 import { z } from 'zod';
 import { DURATION_PATTERN } from './durations.js';
 import { KeyturnError } from './errors.js';
+import { oneLine } from './one-line.js';
+import { personName } from './person.js';
 import { REASONS } from './plan.js';
 import { NAME_PATTERN } from './refs.js';
+import { looksSecret } from './secret-looking.js';
 
 export const WORKFLOW_TYPES = {
   session: 'rotateSessionSecret',
@@ -31,35 +34,41 @@ export const STATUS_QUERY = 'status';
 
 export const DEFAULT_TASK_QUEUE = 'keyturn';
 
+export const LONGEST_NOTE = 500;
+const MOST_PROBLEMS = 6;
+
 const name = z.string().regex(NAME_PATTERN, 'must be a name: letters, digits, ".", "_", "-"');
-/** No line breaks, which could forge lines of a record, and nothing invisible, which would make one person two. */
-const person = z
-  .string()
-  .trim()
-  .min(2, 'must name a person')
-  .max(120)
-  .regex(/^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*$/u, 'must be one line of visible characters');
+/** Read by many and kept for good, so it is one line, and nothing that could be a value. */
+const note = z.string().transform((text, context) => {
+  const problem = noteProblem(text);
+  if (problem === null) return oneLine(text, LONGEST_NOTE);
+  context.addIssue({ code: 'custom', message: problem });
+  return z.NEVER;
+});
+/** Of what decisions name: our own words. */
+const word = z.string().regex(/^[\w@.: -]*$/, 'must be a word as it is shown');
+const path = z.string().min(1).max(4_096);
 
 export const rotateInputSchema = z.strictObject({
   system: name,
   environment: name.optional(),
   secret: name,
-  operator: person,
+  operator: personName,
   reason: z.enum(REASONS).default('routine'),
-  note: z.string().max(500).optional(),
+  note: note.optional(),
   /** Set by the run that leads this one through the environments in waves: its workflow id. */
   leader: z.string().max(300).optional(),
 });
 export type RotateInput = z.infer<typeof rotateInputSchema>;
 
-const opened = z.union([z.strictObject({ env: z.string().min(1) }), z.strictObject({ file: z.string().min(1) })], {
+const opened = z.union([z.strictObject({ env: path }), z.strictObject({ file: path })], {
   error: 'must be { "env": VARIABLE } or { "file": PATH } of the worker, never the value itself',
 });
 
 export const recoverInputSchema = rotateInputSchema.extend({
   environment: name,
   /** Archives that may hold the key: absolute paths where the worker is. */
-  backups: z.array(z.string().startsWith('/', 'must be an absolute path on the worker')).max(100).default([]),
+  backups: z.array(path.startsWith('/', 'must be an absolute path on the worker')).max(100).default([]),
   /** What opens them. */
   identity: opened.optional(),
   passphrase: opened.optional(),
@@ -73,8 +82,8 @@ export const backupInputSchema = z
     environment: name.optional(),
     /** Left out: all of the environment. */
     backup: name.optional(),
-    operator: person,
-    note: z.string().max(500).optional(),
+    operator: personName,
+    note: note.optional(),
   })
   .refine(({ environment, backup }) => environment !== undefined || backup === undefined, {
     path: ['environment'],
@@ -83,14 +92,14 @@ export const backupInputSchema = z
 export type BackupInput = z.infer<typeof backupInputSchema>;
 
 export const decisionSchema = z.strictObject({
-  by: person,
-  note: z.string().max(500).optional(),
-  gate: z.string().max(60).optional(),
-  plan: z.string().max(64).optional(),
+  by: personName,
+  note: note.optional(),
+  gate: word.max(60).optional(),
+  plan: word.max(64).optional(),
 });
 export type DecisionInput = z.infer<typeof decisionSchema>;
 
-export const steerSchema = z.strictObject({ by: person, note: z.string().max(500).optional() });
+export const steerSchema = z.strictObject({ by: personName, note: note.optional() });
 export const extendSchema = steerSchema.extend({
   /** From the deadline that stands now. */
   for: z.string().regex(DURATION_PATTERN, 'must be a duration such as 6h or 30m'),
@@ -137,8 +146,33 @@ export function parseSteer(steer: Steer, input: unknown): SteerInput {
 function parse<T>(schema: z.ZodType<T>, input: unknown, what: string, sample: string): T {
   const result = schema.safeParse(input);
   if (result.success) return result.data;
-  const problems = result.error.issues.map((issue) => `${issue.path.join('.') || what}: ${issue.message}`);
-  throw new KeyturnError('bad-input', `${problems.join('; ')}. It must be one JSON object such as ${sample}`, {
-    hint: `send ${sample}`,
+  throw new KeyturnError(
+    'bad-input',
+    `${problemsOf(result.error, what)}. It must be one JSON object such as ${sample}`,
+    {
+      hint: `send ${sample}`,
+    },
+  );
+}
+
+/** Whatever was sent: a key, or its name, may be megabytes, and there may be thousands. */
+function problemsOf({ issues }: z.ZodError, what: string): string {
+  const shown = issues.slice(0, MOST_PROBLEMS).map(({ path: at, message }) => {
+    const field = at.slice(0, 5).map(String).join('.');
+    return `${field === '' ? what : oneLine(field, 60)}: ${oneLine(message, 120)}`;
   });
+  const more = issues.length - shown.length;
+  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
+}
+
+/** `password: …`, `token=…`: what stands after such a word is one, whatever it looks like. */
+const SAID_TO_BE_SECRET =
+  /\b(?:passw(?:or)?[dt]|passphrase|pwd|secret|token|api[-_ ]?key)["']?\s{0,5}[:=]\s{0,5}["']?(?=\S*\d)\S{6}/i;
+
+function noteProblem(text: string): string | null {
+  if (text.length > LONGEST_NOTE) return `must be ${LONGEST_NOTE} characters at most`;
+  const secret = looksSecret(text)?.what ?? (SAID_TO_BE_SECRET.test(text) ? 'a password or token' : null);
+  return secret === null
+    ? null
+    : `holds what looks like ${secret}; never paste a value, and replace this one if it is real`;
 }

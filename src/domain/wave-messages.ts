@@ -3,6 +3,7 @@
  * believed unread. Fields that are not known are let pass, since the other run may be carried out by a newer worker.
  */
 import { z } from 'zod';
+import { oneLine } from './one-line.js';
 
 const LONGEST_REF = 1_000;
 const LONGEST_WHY = 2_000;
@@ -19,7 +20,11 @@ export type WaveWell = Readonly<z.infer<typeof wellSchema>>;
 /** From the leader: every environment is well. `goOn: false`: one is not, go back. */
 const verdictSchema = z.object({
   goOn: z.boolean(),
-  why: z.string().min(1).max(LONGEST_WHY),
+  why: z
+    .string()
+    .min(1)
+    .max(LONGEST_WHY)
+    .transform((why) => oneLine(why)),
   nonces: z.array(nonce).min(1).max(MOST_NONCES),
 });
 export type WaveVerdict = Readonly<z.infer<typeof verdictSchema>>;

@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import { child, knownKeys } from './known-keys.js';
 import type { Path } from './problems.js';
-import { looksSecret } from './secret-looking.js';
+import { looksSecret } from '../domain/secret-looking.js';
 import { suggest } from './suggest.js';
 
 export interface Complaint {

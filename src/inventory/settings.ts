@@ -5,7 +5,7 @@
 import { KeyturnError } from '../domain/errors.js';
 import type { Named } from './merge.js';
 import type { Setting } from './schema.js';
-import { looksSecret } from './secret-looking.js';
+import { looksSecret } from '../domain/secret-looking.js';
 import { suggest } from './suggest.js';
 
 /** The worker's own environment. */

@@ -2,7 +2,7 @@
 import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml';
 import type { Document, Node, YAMLError } from 'yaml';
 import type { Path } from './problems.js';
-import { looksSecret } from './secret-looking.js';
+import { looksSecret } from '../domain/secret-looking.js';
 
 export interface Place {
   readonly line: number;

@@ -5,7 +5,6 @@ import {
   nextReminder,
   openGate,
   refusal,
-  samePerson,
   whoMayDecide,
   type ClosedGate,
   type DecidedBy,
@@ -13,6 +12,7 @@ import {
   type Verdict,
 } from '../../src/domain/gate.js';
 import type { DecisionInput } from '../../src/domain/messages.js';
+import { samePerson } from '../../src/domain/person.js';
 import { approvalSpec, type ApprovalSpec } from '../../src/domain/specs/policy.js';
 import type { OpenGate } from '../../src/domain/status.js';
 

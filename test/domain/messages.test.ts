@@ -109,6 +109,40 @@ describe('a decision', () => {
   });
 });
 
+describe('a note', () => {
+  const said = (note: string) => refused(() => parseRotateInput({ ...REQUEST, note }));
+
+  test.each([
+    'the old one was ghp_abcdefghijklmnopqrstuvwx12',
+    'postgres://app:hunter2@db/app was in the log',
+    'password: hunter2222',
+    'TOKEN=abc123def',
+    'it is 9f86d081884c7d659a2feaa0c55ad015',
+  ])('that holds what looks like a secret is refused without being repeated', (note) => {
+    expect(said(note)).toContain('note: holds what looks like');
+    expect(said(note)).not.toContain(note);
+    expect(refused(() => parseDecision({ by: 'ben', note }))).toContain('note: holds what looks like');
+  });
+
+  test('is kept on one line, whatever was sent', () => {
+    expect(parseDecision({ by: 'ben', note: 'ok\n- approved by carla' }).note).toBe('ok ⏎ - approved by carla');
+  });
+
+  test.each(['the password was in a log', 'see ticket OPS-1234: token rotation', 'checked with support'])(
+    'of plain words is taken: %s',
+    (note) => {
+      expect(parseDecision({ by: 'ben', note }).note).toBe(note);
+    },
+  );
+});
+
+test('whatever is sent, a refusal says it in few words', () => {
+  const huge = 'k'.repeat(1_950_000);
+  const many = Object.fromEntries(Array.from({ length: 10_000 }, (_, index) => [`key${index}`, 1]));
+  for (const input of [{ [huge]: 1 }, { by: huge }, { by: 'ben', note: huge }, { by: 'ben', gate: huge }, many, huge])
+    expect(refused(() => parseDecision(input)).length).toBeLessThan(900);
+});
+
 describe('a recovery', () => {
   const asked = { system: 'arena', environment: 'production', secret: 'KEY', operator: 'ana' };
 

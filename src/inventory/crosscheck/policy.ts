@@ -2,6 +2,7 @@
 import { Cron } from 'croner';
 import { IANAZone } from 'luxon';
 import { milliseconds } from '../../domain/durations.js';
+import { differentPeople, personProblem } from '../../domain/person.js';
 import type { ApprovalPolicy, WindowSpec } from '../../domain/specs/policy.js';
 import type { Path } from '../problems.js';
 import type { System } from '../schema.js';
@@ -37,9 +38,13 @@ function checkApproval(approval: ApprovalPolicy, path: Path, report: Report): vo
   gates.forEach((gate, index) => {
     if (gates.indexOf(gate) !== index) report([...path, 'gates', index], `gate "${gate}" is named twice`);
   });
-  const people = approval.allowed && new Set(approval.allowed.map((person) => person.trim().toLowerCase()));
-  if (people && people.size < approval.approvers) {
-    const message = `${approval.approvers} approvers are needed, and ${people.size} may decide`;
+  approval.allowed?.forEach((person, index) => {
+    const problem = personProblem(person);
+    if (problem !== null) report([...path, 'allowed', index], `the name of a person ${problem}`);
+  });
+  const people = approval.allowed && differentPeople(approval.allowed);
+  if (people !== undefined && people < approval.approvers) {
+    const message = `${approval.approvers} approvers are needed, and ${people} may decide`;
     report([...path, 'approvers'], message, 'allow more people, or need fewer');
   }
   if (milliseconds(approval.expiresAfter) === 0) report([...path, 'expiresAfter'], 'a gate must stay open for a while');

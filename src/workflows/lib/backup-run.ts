@@ -6,6 +6,8 @@ import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import { formatBackup, type BackupPlan } from '../../domain/backup.js';
 import { BACKUP_KIND, methodOfBackup, outlineBackup } from '../../domain/backup-runbook.js';
 import type { Evidence } from '../../domain/evidence.js';
+import { LONGEST_NOTE } from '../../domain/messages.js';
+import { remark } from '../../domain/one-line.js';
 import type { Outcome, RotationReport } from '../../domain/report.js';
 import { FAILURE_TYPES } from '../../domain/status.js';
 import { persistentEffects } from './activities.js';
@@ -123,7 +125,13 @@ export class BackupRun {
     board.begin('record');
     const failed = board.steps.flatMap(({ name, error }) => (error === undefined ? [] : [`${name}: ${error}`]));
     const held = plan.secrets.map(({ ref }) => ref.secret).join(', ');
-    const notes = [`of ${held}`, ...(plan.note ? [plan.note] : []), ...gates.notes, ...failed, ...this.lasting];
+    const notes = [
+      `of ${held}`,
+      ...(plan.note ? [remark(plan.note, LONGEST_NOTE)] : []),
+      ...gates.notes,
+      ...failed,
+      ...this.lasting,
+    ];
     try {
       const { sequence } = await persistentEffects(`Record: ${outcome}`).recordRotation({
         ...this.report(outcome, null),

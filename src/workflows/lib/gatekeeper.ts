@@ -22,10 +22,12 @@ import {
   type Verdict,
 } from '../../domain/gate.js';
 import { APPROVE, DECISION_SAMPLE, parseDecision, REJECT, type DecisionInput } from '../../domain/messages.js';
+import { FewLines, MOST_CHARACTERS, oneLine } from '../../domain/one-line.js';
 import type { ApprovalSpec } from '../../domain/specs/policy.js';
 import type { OpenGate } from '../../domain/status.js';
 import { answer, asApplicationFailure, Rejected } from './failures.js';
 import { Resets } from './resets.js';
+import { tolerateUnreadableMessages } from './unreadable-messages.js';
 
 export interface DecisionResult {
   readonly gate: string;
@@ -47,8 +49,9 @@ const DESCRIPTIONS: Record<Verdict, string> = {
 export class Gatekeeper {
   readonly resets = new Resets();
   open: OpenGate | null = null;
-  readonly refusals: string[] = [];
-  readonly notes: string[] = [];
+  // Whatever a script sends in a loop, and however long: a record of fixed size.
+  private readonly refused = new FewLines({ first: 0, last: 20, characters: MOST_CHARACTERS });
+  private readonly noted = new FewLines({ first: 10, last: 10, characters: 3_000 });
   private readonly closed: (ClosedGate & { readonly inWords: string })[] = [];
 
   private changed: () => void = () => undefined;
@@ -60,6 +63,7 @@ export class Gatekeeper {
 
   /** First thing in a workflow, so that a decision that comes too early is answered, not lost. */
   register(): void {
+    tolerateUnreadableMessages();
     this.resets.watch();
     for (const [verdict, signal, update] of [
       ['approve', approveSignal, approveUpdate],
@@ -72,9 +76,11 @@ export class Gatekeeper {
         validator: (input) => void this.admit(verdict, input),
       });
     }
-    setDefaultSignalHandler((name) => this.refuse(`signal "${name}": there is no such signal; send approve or reject`));
+    setDefaultSignalHandler((name) =>
+      this.refuse(`signal "${oneLine(name, 60)}": there is no such signal; send approve or reject`),
+    );
     setDefaultUpdateHandler((name) => {
-      throw answer('bad-input', `there is no update "${name}"; send approve or reject`);
+      throw answer('bad-input', `there is no update "${oneLine(name, 60)}"; send approve or reject`);
     });
   }
 
@@ -127,9 +133,7 @@ export class Gatekeeper {
     try {
       this.decide(verdict, this.admit(verdict, input));
     } catch (error) {
-      const by =
-        typeof input === 'object' && input !== null && 'by' in input ? String(input.by).slice(0, 120) : 'unknown';
-      this.refuse(`${verdict} by ${by} refused: ${error instanceof Error ? error.message : String(error)}`);
+      this.refuseSignal(verdict, input, error);
     }
   }
 
@@ -147,7 +151,7 @@ export class Gatekeeper {
       closed: this.closed,
       mustNamePlan: this.resets.happened,
     });
-    if (reason) throw answer('refused', reason);
+    if (reason) throw answer('refused', oneLine(reason));
     return decision;
   }
 
@@ -185,16 +189,31 @@ export class Gatekeeper {
     this.open = null;
   }
 
-  /** What people did besides deciding, for the ledger's notes. */
+  get refusals(): readonly string[] {
+    return this.refused.lines;
+  }
+
+  /** What people did besides deciding, for the ledger. */
+  get notes(): readonly string[] {
+    return this.noted.lines;
+  }
+
   note(line: string): void {
-    if (this.notes.length < 50) this.notes.push(line);
+    this.noted.add(line);
     this.changed();
   }
 
   refuse(line: string): void {
-    // Bounded: a script that signals in a loop must not grow the record for ever.
-    if (this.refusals.length < 50) this.refusals.push(line);
+    this.refused.add(line);
     this.changed();
+  }
+
+  /** A signal has no caller who could be told. */
+  refuseSignal(name: string, input: unknown, error: unknown): void {
+    const by = typeof input === 'object' && input !== null && 'by' in input ? input.by : null;
+    // Only a text: the words of anything else are made by what was sent, and may throw.
+    const who = typeof by === 'string' ? oneLine(by, 60) : 'unknown';
+    this.refuse(`${name} by ${who} refused: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 

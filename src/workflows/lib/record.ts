@@ -1,6 +1,7 @@
 /** A run as it is reported and as it stands in the ledger. */
 import { workflowInfo } from '@temporalio/workflow';
-import { shorten } from '../../domain/markdown.js';
+import { LONGEST_NOTE } from '../../domain/messages.js';
+import { cut, remark } from '../../domain/one-line.js';
 import type { RotationPlan } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
 import type { Outcome, RotationReport, StepRecord } from '../../domain/report.js';
@@ -20,7 +21,7 @@ export async function recordRun(course: Course, outcome: Outcome): Promise<Row |
   const failed = outcome === 'rolled back' || outcome === 'rejected' ? course.failedStep() : undefined;
   const why = failed ? [`${failed.name}: ${failed.error ?? ''}`] : [];
   const notes = [
-    ...(plan.note ? [plan.note] : []),
+    ...(plan.note ? [remark(plan.note, LONGEST_NOTE)] : []),
     ...gates.notes,
     ...(outcome === 'completed' ? [] : lasting),
     ...(earlier ? [earlier.line] : []),
@@ -76,7 +77,7 @@ export function reportOf(course: Course, outcome: Outcome, row: Row): RotationRe
 /** The plan's decisions as the evidence of its being pinned, which came before the first step. */
 function pinned({ decisions }: RotationPlan): StepRecord[] {
   if (decisions.length === 0) return [];
-  const summary = decisions.map((line) => shorten(line, 120)).join('; ');
+  const summary = decisions.map((line) => cut(line, 120)).join('; ');
   return [{ name: 'Pin the plan', state: 'done', evidence: { summary } }];
 }
 

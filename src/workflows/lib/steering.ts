@@ -4,6 +4,7 @@
  */
 import { condition, defineSignal, defineUpdate, setHandler } from '@temporalio/workflow';
 import { milliseconds } from '../../domain/durations.js';
+import { saidBy } from '../../domain/gate.js';
 import {
   ABORT,
   DROP_NOW,
@@ -128,9 +129,7 @@ export class Steering {
     try {
       this.steer(steer, this.admit(steer, input));
     } catch (error) {
-      const by =
-        typeof input === 'object' && input !== null && 'by' in input ? String(input.by).slice(0, 120) : 'unknown';
-      this.gates.refuse(`${steer} by ${by} refused: ${error instanceof Error ? error.message : String(error)}`);
+      this.gates.refuseSignal(steer, input, error);
     }
   }
 
@@ -163,7 +162,7 @@ export class Steering {
   private steer(steer: Steer, { by, note, for: longer }: SteerInput): SteerResult {
     const { wait } = this;
     if (!wait) throw answer('refused', 'nothing is waited for now');
-    const said = note ? `${by} (${note})` : by;
+    const said = saidBy({ by, note: note ?? null });
     const more = longer === undefined ? 0 : milliseconds(longer);
     if (wait.until !== null && steer === EXTEND) wait.until += more;
     else wait.asked = { steer, by: said, longer: more };

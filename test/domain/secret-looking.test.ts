@@ -3,7 +3,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { looksSecret } from '../../src/inventory/secret-looking.js';
+import { looksSecret } from '../../src/domain/secret-looking.js';
 
 /** Put together here, so that scanners of this repository find nothing. */
 const join_ = (...parts: string[]): string => parts.join('');
