@@ -105,10 +105,10 @@ const DRAWN_LIKE: readonly (readonly [latin: string, others: string])[] = [
   ['-', '‐‑‒–—―−'],
   ["'", '’‘ʼ`´'],
 ];
-const DRAWN = new Map(DRAWN_LIKE.flatMap(([latin, others]) => [...others].map((other) => [other, latin] as const)));
+const DRAWN = new Map(DRAWN_LIKE.flatMap(([latin, others]) => Array.from(others, (other) => [other, latin] as const)));
 
 function skeleton(name: string): string {
-  const letters = [...folded(name).normalize('NFKD').replace(/\p{M}/gu, '')].map(
+  const letters = Array.from(folded(name).normalize('NFKD').replace(/\p{M}/gu, '')).map(
     (letter) => DRAWN.get(letter) ?? letter,
   );
   // A full stop at the end of a host name changes nothing, and neither does +part to the one mailbox.
