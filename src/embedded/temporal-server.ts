@@ -1,4 +1,5 @@
 /** A Temporal dev server of our own: in memory or on a file, headless or with its UI, on this machine's loopback only. */
+import { randomUUID } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +13,7 @@ import { findTemporal } from './find-temporal.js';
 import { logTail } from './log-tail.js';
 import type { GuardedProcess } from './reaper.js';
 import { spawnGuarded } from './reaper.js';
+import { guardUi, portWithoutBrowsers, type UiGuard } from './ui-guard.js';
 
 const HOST = '127.0.0.1';
 /** Measured: up in 0.25 s alone, a few seconds on a loaded machine, and with a file that has to be created. */
@@ -70,7 +72,7 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
   const launch = { ...options, cli, logFile };
   try {
     const first = await launchOnFreePorts(launch);
-    const ports = first.ports;
+    const { ports, guard } = first;
     let server = first.server;
     return {
       address: `${HOST}:${String(ports.port)}`,
@@ -85,6 +87,7 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
         return server.exited;
       },
       async stop() {
+        await guard?.close();
         await server.stop();
         await temporary?.remove();
       },
@@ -102,19 +105,31 @@ export async function startTemporalServer(options: TemporalServerOptions = {}): 
 interface Ports {
   readonly port: number;
   readonly uiPort: number | null;
+  /** Where the UI itself listens, behind its guard. */
+  readonly hiddenUiPort: number | null;
 }
 
 type Launch = TemporalServerOptions & { readonly cli: string; readonly logFile: string };
 
-async function launchOnFreePorts(launch: Launch): Promise<{ server: GuardedProcess; ports: Ports }> {
+interface Launched {
+  readonly server: GuardedProcess;
+  readonly ports: Ports;
+  readonly guard: UiGuard | null;
+}
+
+async function launchOnFreePorts(launch: Launch): Promise<Launched> {
   for (let attempt = 1; ; attempt += 1) {
     const ports = {
       port: launch.port ?? (await getPort({ host: HOST, reserve: true })),
       uiPort: launch.ui === true ? (launch.uiPort ?? (await getPort({ host: HOST, reserve: true }))) : null,
+      hiddenUiPort: launch.ui === true ? await portWithoutBrowsers() : null,
     };
+    let guard: UiGuard | null = null;
     try {
-      return { ports, server: await launchOn(ports, launch) };
+      if (ports.uiPort !== null && ports.hiddenUiPort !== null) guard = await guardUi(ports.uiPort, ports.hiddenUiPort);
+      return { ports, guard, server: await launchOn(ports, launch) };
     } catch (error) {
+      await guard?.close();
       if (attempt === ATTEMPTS) throw error;
     }
   }
@@ -152,8 +167,10 @@ async function launchOn(ports: Ports, launch: Launch): Promise<GuardedProcess> {
 
 function commandLine(ports: Ports, launch: Launch): string[] {
   const args = ['server', 'start-dev', '--ip', HOST, '--port', String(ports.port), '--log-level', 'warn'];
-  if (ports.uiPort === null) args.push('--headless');
-  else args.push('--ui-ip', HOST, '--ui-port', String(ports.uiPort));
+  if (ports.hiddenUiPort === null) args.push('--headless');
+  else args.push('--ui-ip', HOST, '--ui-port', String(ports.hiddenUiPort));
+  // The HTTP API takes requests from any web page, and cannot be switched off: it answers to a name that nobody knows or can resolve.
+  args.push('--dynamic-config-value', `frontend.httpAllowedHosts=["${randomUUID()}.invalid"]`);
   if (launch.dbFile !== undefined) args.push('--db-filename', launch.dbFile);
   for (const setting of DYNAMIC_CONFIG) args.push('--dynamic-config-value', setting);
   // A worker registers these too; known from the start, the first worker does not wait for them to spread.

@@ -1,4 +1,5 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -18,6 +19,39 @@ afterEach(async () => {
 });
 afterAll(() => rm(place, { recursive: true, force: true }));
 
+/** The UI listens on one of these, where browsers do not go. */
+const BLOCKED = [
+  1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+];
+
+/** TCP ports on which a process listens. */
+async function listening(pid: number): Promise<number[]> {
+  const sockets = new Set<string>();
+  for (const fd of await readdir(`/proc/${String(pid)}/fd`)) {
+    const target = await readlink(`/proc/${String(pid)}/fd/${fd}`).catch(() => '');
+    if (target.startsWith('socket:[')) sockets.add(target.slice(8, -1));
+  }
+  const rows = (await readFile('/proc/net/tcp', 'utf8')).split('\n').map((row) => row.trim().split(/\s+/));
+  return rows.flatMap((row) =>
+    row[3] === '0A' && sockets.has(row[9] ?? '') ? [Number.parseInt(row[1]?.split(':')[1] ?? '', 16)] : [],
+  );
+}
+
+/** @returns the status; 0 for what speaks no HTTP/1. */
+async function post(port: number, path: string, headers: Record<string, string>, body: string): Promise<number> {
+  return await new Promise((resolve) => {
+    const asked = request({ host: '127.0.0.1', port, path, method: 'POST', headers, timeout: 3_000 }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode ?? 0);
+    });
+    asked.on('error', () => {
+      resolve(0);
+    });
+    asked.on('timeout', () => asked.destroy());
+    asked.end(body);
+  });
+}
+
 describe('an embedded Temporal server', () => {
   it('runs beside another, headless, and is gone after stop', async () => {
     const [one, two] = await Promise.all([start(), start()]);
@@ -33,6 +67,41 @@ describe('an embedded Temporal server', () => {
     const server = await start({ ui: true });
     expect(server.uiUrl).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     expect((await fetch(server.uiUrl ?? '')).status).toBe(200);
+  });
+
+  it('is signalled by no web page: neither by its HTTP API nor by its UI, under any name', async () => {
+    const server = await start({ ui: true });
+    await connected(server, (client) => client.workflow.start('waits', { taskQueue: 'nobody', workflowId: 'asked' }));
+    const input = { payloads: [{ metadata: { encoding: btoa('json/plain') }, data: btoa('{"by":"ben"}') }] };
+    const body = JSON.stringify({ signalName: 'approve', workflowExecution: { workflowId: 'asked' }, input });
+    const path = '/api/v1/namespaces/default/workflows/asked/signal/approve';
+    const uiPort = Number(new URL(server.uiUrl ?? '').port);
+    const ports = await listening(server.pid);
+    expect(ports.length).toBeGreaterThan(2);
+    const own = `127.0.0.1:${String(uiPort)}`;
+    const csrf = { cookie: '_csrf=x', 'x-csrf-token': 'x' };
+    let refused = 0;
+    for (const port of [uiPort, ...ports.filter((port) => !BLOCKED.includes(port))]) {
+      for (const headers of [
+        { origin: 'http://evil.test' },
+        { host: `evil.test:${String(port)}`, origin: `http://evil.test:${String(port)}`, ...csrf },
+        { host: `evil.test:${String(port)}`, ...csrf },
+        { host: own, origin: 'null', ...csrf },
+        { host: own, 'sec-fetch-site': 'cross-site', ...csrf },
+        { host: own, 'sec-fetch-site': 'same-site', ...csrf },
+      ]) {
+        const status = await post(port, path, { 'content-type': 'text/plain', ...headers }, body);
+        if (status === 403) refused += 1;
+        expect(status).not.toBe(200);
+      }
+    }
+    expect(refused).toBeGreaterThanOrEqual(11);
+    // The UI's own page sends the same, and is heard.
+    expect(
+      await post(uiPort, path, { host: own, origin: `http://${own}`, 'sec-fetch-site': 'same-origin', ...csrf }, body),
+    ).toBe(200);
+    const { events } = await connected(server, (client) => client.workflow.getHandle('asked').fetchHistory());
+    expect(events?.filter((event) => event.workflowExecutionSignaledEventAttributes)).toHaveLength(1);
   });
 
   it('knows the search attributes before a worker comes', async () => {
