@@ -48,7 +48,7 @@ export function createActivities(
     arrangeSecret: asActivity((tools, hold) => arrangeSecret(hold, deps, tools)),
     discardSecret: asActivity((_, hold) => discardSecret(hold, deps)),
     forgetPrevious: asActivity((_, hold) => forgetPrevious(hold, deps)),
-    deployService: asActivity((tools, service) => deployService(service, deps, tools)),
+    deployService: asActivity((tools, service, changed) => deployService(service, changed, deps, tools)),
     revokeSessions: asActivity((tools, revocation) => revokeSessions(revocation, deps, tools)),
     runChecks: asActivity(({ signal }, checks) => runChecks(checks, deps, signal)),
     watchMonitors: asActivity((tools, watch) => watchMonitors(watch, deps, tools)),

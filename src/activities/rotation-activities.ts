@@ -60,7 +60,8 @@ export interface RotationActivities {
   forgetPrevious(hold: Hold): Promise<Evidence>;
 
   /** Deploys, then asks its health checks. An unhealthy service's error carries its state and last log lines, redacted. */
-  deployService(service: PlannedService): Promise<Evidence>;
+  /** @param changed see activities/services.ts. */
+  deployService(service: PlannedService, changed: readonly string[]): Promise<Evidence>;
 
   revokeSessions(revocation: PlannedRevocation): Promise<Evidence>;
   runChecks(checks: readonly PlannedCheck[]): Promise<Evidence>;

@@ -1,5 +1,6 @@
 /** Deploying a service and seeing that it is well. */
 import { passConsecutively } from '../checks/consecutive.js';
+import type { Container } from '../deployers/compose-facts.js';
 import type { Deployer } from '../deployers/deployer.js';
 import { openDeployer } from '../deployers/open-deployer.js';
 import type { Evidence } from '../domain/evidence.js';
@@ -10,31 +11,55 @@ import { credentialResolver } from './credentials.js';
 import type { ActivityDeps } from './deps.js';
 
 interface SavedDeploy {
-  readonly deployed: string;
+  /** null: it failed, and may have changed something. */
+  readonly deployed: string | null;
+  readonly before: readonly Container[];
 }
 
 /**
  * One activity, since a deploy whose health nobody looks at is not done; the deploy's evidence is saved in between, so that
  * an attempt that takes over only asks for health and does not restart the service once more.
+ * @param changed files whose new content it brings into service: a container that is the same as before is a failure then. None on
+ * the way back, where one that was never replaced runs with the right values already.
  * @throws KeyturnError as the deploy or the failing check says, with the service's state and last log lines as its diagnosis
  * (document 000: `logs --tail=80`).
  */
 export async function deployService(
   service: PlannedService,
+  changed: readonly string[],
   deps: Pick<ActivityDeps, 'variables'>,
   tools: Pick<ActivityTools, 'signal' | 'save' | 'saved'>,
 ): Promise<Evidence> {
   const { signal } = tools;
   // One for the whole activity: only the instance that deployed knows what its tool has said.
   const deployer = openDeployer(service.deploy, service.name);
+  const { containers } = deployer;
   const earlier = tools.saved as SavedDeploy | undefined;
   try {
-    const deployed = earlier?.deployed ?? (await deployer.deploy(signal)).summary;
-    tools.save({ deployed } satisfies SavedDeploy);
-    return { summary: `${deployed}; ${await seeHealthy(service, deps, signal)}` };
+    const before = earlier?.before ?? (await containers?.look(signal)) ?? [];
+    const deployed = earlier?.deployed ?? (await deployOnce(deployer, before, tools));
+    tools.save({ deployed, before } satisfies SavedDeploy);
+    if (changed.length > 0) await containers?.assertReplaced(before, changed, signal);
+    const healthy = await seeHealthy(service, deps, signal);
+    const remarks = (await containers?.assertProjectWell(before, signal)) ?? [];
+    return { summary: [deployed, healthy, ...remarks].join('; ') };
   } catch (error) {
     if (!(error instanceof KeyturnError) || signal.aborted) throw error;
     throw await diagnosed(error, deployer, signal);
+  }
+}
+
+async function deployOnce(
+  deployer: Deployer,
+  before: readonly Container[],
+  { signal, save }: Pick<ActivityTools, 'signal' | 'save'>,
+): Promise<string> {
+  try {
+    return (await deployer.deploy(signal)).summary;
+  } catch (error) {
+    // Some containers may be replaced by now: the next attempt compares with what there was before any.
+    save({ deployed: null, before } satisfies SavedDeploy);
+    throw error;
   }
 }
 

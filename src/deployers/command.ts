@@ -22,6 +22,7 @@ export class CommandDeployer implements Deployer {
   readonly #tool: Tool;
   readonly #masks: Masks;
   readonly #missing: readonly string[];
+  readonly containers = null;
   readonly stopping: string | null;
   #last: readonly string[] = [];
 

@@ -1,29 +1,53 @@
-/** What Compose's answers mean. Pure. */
+/** What the answers of Compose and its engine mean. Pure. */
+import { z } from 'zod';
 
-export interface ContainerState {
+export interface Container {
+  readonly id: string;
+  /** Of the Compose project. */
   readonly service: string;
   /** `running`, `exited`, `restarting`, `created` … */
   readonly state: string;
   /** `healthy`, `unhealthy`, `starting`, or empty without a health check. */
   readonly health: string;
   readonly exitCode: number;
+  /** By the engine's clock, to the nanosecond. */
+  readonly startedAt: string;
+  /** By the engine itself, since it was made or last started by hand. */
+  readonly restarts: number;
 }
 
-/** `ps --format json`: one object a line since Compose 2.21, before that one array. Lines that are neither are left out. */
-export function parseStates(output: string): ContainerState[] {
+const inspectedSchema = z.object({
+  id: z.string(),
+  service: z.string(),
+  state: z.object({
+    Status: z.string(),
+    ExitCode: z.int(),
+    StartedAt: z.string(),
+    Health: z.object({ Status: z.string() }).nullish(),
+  }),
+  restarts: z.int(),
+});
+
+/** One JSON object a line, as compose-containers.ts asks for it. Lines that are none are left out. */
+export function parseContainers(output: string): Container[] {
   return output.split('\n').flatMap((line) => {
-    const parsed = parse(line);
-    return (Array.isArray(parsed) ? parsed : [parsed]).flatMap(toState);
+    const { data } = inspectedSchema.safeParse(parse(line));
+    if (!data) return [];
+    const { id, service, state, restarts } = data;
+    const health = state.Health?.Status ?? '';
+    return [
+      { id, service, state: state.Status, health, exitCode: state.ExitCode, startedAt: state.StartedAt, restarts },
+    ];
   });
 }
 
-export function isFailing(container: ContainerState): boolean {
+export function isFailing(container: Container): boolean {
   // A one-off (a migration) is well when it has ended with 0.
   if (container.state === 'exited') return container.exitCode !== 0;
   return container.state !== 'running' || container.health === 'unhealthy';
 }
 
-export function describeState({ service, state, health, exitCode }: ContainerState): string {
+export function describeState({ service, state, health, exitCode }: Container): string {
   const detail = state === 'exited' ? ` (${exitCode})` : health ? ` (${health})` : '';
   return `${service}: ${state}${detail}`;
 }
@@ -63,11 +87,4 @@ function parse(text: string): unknown {
   } catch {
     return null;
   }
-}
-
-function toState(entry: unknown): ContainerState[] {
-  const { Service, State, Health, ExitCode } = (entry ?? {}) as Record<string, unknown>;
-  if (typeof Service !== 'string' || typeof State !== 'string') return [];
-  const health = typeof Health === 'string' ? Health : '';
-  return [{ service: Service, state: State, health, exitCode: typeof ExitCode === 'number' ? ExitCode : 0 }];
 }

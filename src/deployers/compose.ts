@@ -12,10 +12,10 @@ import {
   describeState,
   isFailing,
   majorVersion,
-  parseStates,
   unsetVariables,
-  type ContainerState,
+  type Container,
 } from './compose-facts.js';
+import { ComposeContainers } from './compose-containers.js';
 import { composeEnvironment } from './compose-environment.js';
 import { deployFailed } from './deploy-failed.js';
 import type { Deployer } from './deployer.js';
@@ -29,11 +29,18 @@ const LOG_LINES = 80;
 /** Compose says why at its end, after a line for each container. */
 const TOOL_LINES = 10;
 
+const ACTIONS = {
+  up: ['up', '-d'],
+  recreate: ['up', '-d', '--force-recreate'],
+  restart: ['restart'],
+} as const;
+
 export class ComposeDeployer implements Deployer {
   readonly #directory: string;
   readonly #environment: Readonly<Record<string, string>>;
   /** `docker compose` and the options that say which project, before the subcommand. */
   readonly #compose: readonly string[];
+  readonly containers: ComposeContainers;
   readonly stopping: string;
   /** What the last deploy said, if it failed. */
   #failed: readonly string[] = [];
@@ -55,6 +62,16 @@ export class ComposeDeployer implements Deployer {
       ...files.flatMap((file) => ['-f', file]),
       ...(spec.envFile === undefined ? [] : ['--env-file', spec.envFile]),
     ];
+    this.containers = new ComposeContainers({
+      service,
+      services: spec.services,
+      action: spec.action,
+      compose: this.#compose,
+      ask: async (argv, signal) => {
+        const { exitCode, stdout } = await this.#run(argv, QUESTION_LIMIT, signal);
+        return exitCode === 0 ? stdout : null;
+      },
+    });
     this.stopping = [...this.#compose, 'stop', ...(spec.services ?? [])].join(' ');
   }
 
@@ -72,7 +89,7 @@ export class ComposeDeployer implements Deployer {
   }
 
   deploy(signal: AbortSignal): Promise<Evidence> {
-    return this.#change(this.spec.action === 'up' ? ['up', '-d'] : ['restart'], signal);
+    return this.#change(ACTIONS[this.spec.action], signal);
   }
 
   stop(signal: AbortSignal): Promise<Evidence> {
@@ -114,21 +131,24 @@ export class ComposeDeployer implements Deployer {
   async diagnose(signal: AbortSignal): Promise<string> {
     try {
       const masks = await this.#masks();
-      const ps = await this.#ask(['ps', '-a', '--format', 'json'], signal);
-      if (ps.exitCode !== 0)
-        return [`${this.service}: ps failed`, ...cleanLines(ps.stderr, masks).slice(-5), ...this.#failed].join('\n');
-      const own = parseStates(ps.stdout).filter(({ service }) => this.spec.services?.includes(service) ?? true);
+      const all = await this.containers.look(signal);
+      const own = all.filter(({ service }) => this.spec.services?.includes(service) ?? true);
       if (own.length === 0) return [`${this.service}: no containers`, ...this.#failed].join('\n');
-      const states = own.map(describeState);
-      return [...states, ...this.#failed, ...(await this.#logs(own, masks, signal))].join('\n');
+      // What the deploy has broken beside it, too.
+      const shown = [...own, ...all.filter((container) => !own.includes(container) && isFailing(container))];
+      const states = shown.map(describeState);
+      return [...states, ...this.#failed, ...(await this.#logs(shown, masks, signal))].join('\n');
     } catch (error) {
       // An undo is on its way when this is asked; what cannot be found out must not stop it.
-      return `${this.service}: no diagnosis (${error instanceof KeyturnError ? error.message : 'broken off'})`;
+      return [
+        `${this.service}: no diagnosis (${error instanceof KeyturnError ? error.message : 'broken off'})`,
+        ...this.#failed,
+      ].join('\n');
     }
   }
 
   /** Of the failing services; of all, when every container runs and yet the service's checks do not pass. */
-  async #logs(own: readonly ContainerState[], masks: Masks, signal: AbortSignal): Promise<string[]> {
+  async #logs(own: readonly Container[], masks: Masks, signal: AbortSignal): Promise<string[]> {
     const failing = own.filter(isFailing);
     const names = [...new Set((failing.length > 0 ? failing : own).map(({ service }) => service))];
     const each = Math.floor(LOG_LINES / names.length);

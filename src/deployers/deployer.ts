@@ -3,8 +3,12 @@
  * Idempotent: deploying twice ends in the same state as once.
  */
 import type { Evidence } from '../domain/evidence.js';
+import type { Container } from './compose-facts.js';
 
 export interface Deployer {
+  /** null: what it runs is no container that could be looked at. */
+  readonly containers: Containers | null;
+
   /** Changes nothing. @throws KeyturnError `deployer-unavailable` when the tool, the directory or the engine is missing. */
   preflight(signal: AbortSignal): Promise<Evidence>;
 
@@ -29,4 +33,24 @@ export interface Deployer {
    * last log lines, 80 at most. Redacted; the first line says how the service stands. Never throws.
    */
   diagnose(signal: AbortSignal): Promise<string>;
+}
+
+/** That a deploy has done what it was for, and nothing besides. Changes nothing. */
+export interface Containers {
+  /** Of the whole project. To be kept from before a deploy: ids, states and times, no values. */
+  look(signal: AbortSignal): Promise<readonly Container[]>;
+
+  /**
+   * After a deploy that brings changed files into service. A container that started after the last change of these files counts as
+   * replaced by an earlier attempt.
+   * @throws KeyturnError `deploy-failed` (not retryable) for one of the service that is the same as before, with the same start.
+   */
+  assertReplaced(before: readonly Container[], changed: readonly string[], signal: AbortSignal): Promise<void>;
+
+  /**
+   * Once the service itself is healthy.
+   * @returns what else a person should know: who was in a bad state before already, who is still starting.
+   * @throws KeyturnError `deploy-failed` (retryable) for a service of the project that restarts, has failed or is unhealthy now.
+   */
+  assertProjectWell(before: readonly Container[], signal: AbortSignal): Promise<readonly string[]>;
 }

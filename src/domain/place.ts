@@ -52,6 +52,11 @@ export function namesOf({ key, exposure }: SecretSlot): string[] {
   return 'variable' in exposure ? [key, exposure.variable] : [key];
 }
 
+/** The files that change when the slot's value does. */
+export function filesOf(slot: SecretSlot): string[] {
+  return [...new Set(namesOf(slot).map((name) => placeIn(slot.store, name).file))];
+}
+
 /** `SESSION_SECRET in /srv/app/.env`, `secret_key in /srv/app/secrets`. */
 export function placeInWords({ store, key }: SecretSlot): string {
   return `${key} in ${pathOf(store)}`;

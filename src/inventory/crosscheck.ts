@@ -1,6 +1,7 @@
 /** What one value cannot say about itself: names, places, times and policies that must fit together. */
 import { checkBackups, Destinations } from './crosscheck/backups.js';
 import { checkChecks } from './crosscheck/checks.js';
+import { checkDeploys } from './crosscheck/deploys.js';
 import { checkEncryption } from './crosscheck/encryption.js';
 import { checkFileNames } from './crosscheck/file-names.js';
 import { Findings, type Finding, type Report } from './crosscheck/findings.js';
@@ -45,6 +46,7 @@ function crosscheckSystem(system: InventorySystem, places: Places, destinations:
     const report = findings.in(environment.name);
     checkReferences(environment, report);
     checkSecrets(environment, report);
+    checkDeploys(environment, report);
     checkFileNames(environment, report);
     checkSwaps(environment, report);
     checkEncryption(environment, report);

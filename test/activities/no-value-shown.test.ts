@@ -76,7 +76,7 @@ function expectNoneIn(shown: string): void {
 }
 
 const deploying: Parameters<ReturnType<typeof activityWrapper>>[0] = (tools, planned) =>
-  deployService(planned as PlannedService, { variables: {} }, tools);
+  deployService(planned as PlannedService, [], { variables: {} }, tools);
 const asking: Parameters<ReturnType<typeof activityWrapper>>[0] = ({ signal }, checks) =>
   runChecks(checks as PlannedCheck[], { variables: {} } as ActivityDeps, signal);
 

@@ -48,23 +48,28 @@ async function failure(what: Promise<unknown>): Promise<KeyturnError> {
 
 test('deployed and healthy is one piece of evidence; the deploy is saved in between', async () => {
   const own = tools();
-  const { summary } = await deployService(service('echo deployed', 'true', 'true'), { variables: {} }, own);
+  const { summary } = await deployService(service('echo deployed', 'true', 'true'), [], { variables: {} }, own);
   expect(summary).toMatch(
     /^web: sh -c echo deployed ended with 0 in .*; health 1 passed once .*; health 2 passed once /,
   );
-  expect(own.states).toEqual([{ deployed: expect.stringContaining('ended with 0') as string }]);
+  expect(own.states).toEqual([{ deployed: expect.stringContaining('ended with 0') as string, before: [] }]);
 });
 
 test('an attempt that takes over asks for health and does not deploy again', async () => {
   const again = service(`echo once more > ${join(directory, 'again')}`, 'true');
-  const { summary } = await deployService(again, { variables: {} }, tools({ saved: { deployed: 'as it was' } }));
+  const { summary } = await deployService(
+    again,
+    [],
+    { variables: {} },
+    tools({ saved: { deployed: 'as it was', before: [] } }),
+  );
   expect(summary).toMatch(/^as it was; health 1 passed/);
   expect(() => readFileSync(join(directory, 'again'))).toThrow();
 });
 
 test('a deploy that fails says why in one line, and everything it said in the diagnosis', async () => {
   const error = await failure(
-    deployService(service('for n in 1 2 3; do echo line $n; done; exit 7', 'true'), { variables: {} }, tools()),
+    deployService(service('for n in 1 2 3; do echo line $n; done; exit 7', 'true'), [], { variables: {} }, tools()),
   );
   expect(error).toMatchObject({ code: 'deploy-failed', effect: 'unknown', retryable: true });
   expect(error.hint).toBeDefined();
@@ -75,7 +80,7 @@ test('a deploy that fails says why in one line, and everything it said in the di
 test('a service that is not healthy shows what its deploy command had said, without the values in it', async () => {
   const secret = new SecretValue('planted-by-the-deploy-90210');
   const said = service(`echo "restarted with ${secret.reveal()}"; echo waiting for port`, 'true', 'echo 503; exit 1');
-  const error = await failure(deployService(said, { variables: {} }, tools()));
+  const error = await failure(deployService(said, [], { variables: {} }, tools()));
   expect(error).toMatchObject({ code: 'check-failed', effect: 'applied', retryable: false });
   expect(error.message).toMatch(/^web is not healthy: health 2 did not pass within 300ms: .*: 503$/);
   expect(error.message).not.toContain('\n');
@@ -85,7 +90,7 @@ test('a service that is not healthy shows what its deploy command had said, with
 test('when the run is cancelled the reason of that comes back, and nobody asks for a diagnosis', async () => {
   const controller = new AbortController();
   const reason = new Error('cancelled');
-  const deploying = deployService(service('sleep 30'), { variables: {} }, tools({ signal: controller.signal }));
+  const deploying = deployService(service('sleep 30'), [], { variables: {} }, tools({ signal: controller.signal }));
   deploying.catch(() => undefined);
   controller.abort(reason);
   await expect(deploying).rejects.toBe(reason);
@@ -94,7 +99,7 @@ test('when the run is cancelled the reason of that comes back, and nobody asks f
 test('what reaches Temporal is a message of one line, and the diagnosis in the details', async () => {
   const logged: { message: string; fields: Record<string, unknown> | undefined }[] = [];
   const asActivity = activityWrapper((_, message, fields) => void logged.push({ message, fields }));
-  const activity = asActivity((own, planned: PlannedService) => deployService(planned, { variables: {} }, own));
+  const activity = asActivity((own, planned: PlannedService) => deployService(planned, [], { variables: {} }, own));
   const run = new MockActivityEnvironment().run(activity, service('echo up', 'exit 1'));
   const thrown = (await run.catch((reason: unknown) => reason)) as ApplicationFailure;
   expect(thrown).toMatchObject({ type: 'check-failed', nonRetryable: true });

@@ -4,34 +4,48 @@ import {
   describeState,
   isFailing,
   majorVersion,
-  parseStates,
+  parseContainers,
   unsetVariables,
 } from '../../src/deployers/compose-facts.js';
 
-const container = (more: object) => ({ Service: 'web', State: 'running', Health: '', ExitCode: 0, ...more });
+const STARTED = '2026-11-21T16:00:00.123456789Z';
+const inspected = (state: object, service: string | null = 'web') =>
+  JSON.stringify({
+    id: 'c0ffee',
+    service,
+    state: { Status: 'running', ExitCode: 0, StartedAt: STARTED, ...state },
+    restarts: 0,
+  });
 
-test('ps is read in both of its formats', () => {
-  const [web, db] = [container({}), container({ Service: 'db', Health: 'healthy' })];
-  const states = [
-    { service: 'web', state: 'running', health: '', exitCode: 0 },
-    { service: 'db', state: 'running', health: 'healthy', exitCode: 0 },
-  ];
-  expect(parseStates(`${JSON.stringify(web)}\n${JSON.stringify(db)}\n`)).toEqual(states);
-  expect(parseStates(JSON.stringify([web, db]))).toEqual(states);
-  expect(parseStates('time="…" level=warning\n')).toEqual([]);
+test('of what docker inspect prints only whole answers count, and no output of a health check', () => {
+  const web = {
+    id: 'c0ffee',
+    service: 'web',
+    state: 'running',
+    health: '',
+    exitCode: 0,
+    startedAt: STARTED,
+    restarts: 0,
+  };
+  const healthy = inspected({ Health: { Status: 'healthy', Log: [{ Output: 'a value' }] } }, 'db');
+  expect(parseContainers(`${inspected({})}\n${healthy}\n`)).toEqual([
+    web,
+    { ...web, service: 'db', health: 'healthy' },
+  ]);
+  expect(parseContainers(`time="…" level=warning\n${inspected({}, null)}\n`)).toEqual([]);
 });
 
 test.each([
   [{}, false, 'web: running'],
-  [{ Health: 'healthy' }, false, 'web: running (healthy)'],
-  [{ Health: 'starting' }, false, 'web: running (starting)'],
-  [{ Health: 'unhealthy' }, true, 'web: running (unhealthy)'],
-  [{ State: 'exited', ExitCode: 0 }, false, 'web: exited (0)'],
-  [{ State: 'exited', ExitCode: 1 }, true, 'web: exited (1)'],
-  [{ State: 'restarting', ExitCode: 1 }, true, 'web: restarting'],
-  [{ State: 'created' }, true, 'web: created'],
+  [{ Health: { Status: 'healthy' } }, false, 'web: running (healthy)'],
+  [{ Health: { Status: 'starting' } }, false, 'web: running (starting)'],
+  [{ Health: { Status: 'unhealthy' } }, true, 'web: running (unhealthy)'],
+  [{ Status: 'exited', ExitCode: 0 }, false, 'web: exited (0)'],
+  [{ Status: 'exited', ExitCode: 1 }, true, 'web: exited (1)'],
+  [{ Status: 'restarting', ExitCode: 1 }, true, 'web: restarting'],
+  [{ Status: 'created' }, true, 'web: created'],
 ])('%j: failing %s', (more, failing, words) => {
-  const [state] = parseStates(JSON.stringify(container(more)));
+  const [state] = parseContainers(inspected(more));
   expect(isFailing(state!)).toBe(failing);
   expect(describeState(state!)).toBe(words);
 });

@@ -1,72 +1,19 @@
 /** A real Docker Engine with Compose v2, found by DOCKER_HOST or docker's own default; without one, skipped with the reason. */
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import getPort from 'get-port';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Deployer } from '../../src/deployers/deployer.js';
-import { openDeployer } from '../../src/deployers/open-deployer.js';
-import { deploySpec } from '../../src/domain/specs/service.js';
 import { KeyturnError } from '../../src/domain/errors.js';
 import { deployerContract } from '../contracts/deployer.contract.js';
-import { engineIsMissing, IMAGE } from '../support/engine.js';
+import { engineIsMissing } from '../support/engine.js';
+import { node, Project, removeProjects, SHOW } from './support/compose-projects.js';
 
 const missing = engineIsMissing('deployers/compose.it.test.ts');
 
 const never = new AbortController().signal;
-const directories: string[] = [];
 
-/** A project of its own for each use, taken down at the end. */
-class Project {
-  readonly directory = mkdtempSync(join(tmpdir(), 'keyturn-compose-'));
-  readonly name = `keyturn-test-${randomBytes(4).toString('hex')}`;
-  readonly envFile = join(this.directory, '.env');
-
-  constructor(services: Record<string, object>) {
-    directories.push(this.directory);
-    this.write('compose.yml', JSON.stringify({ name: this.name, services }));
-  }
-
-  write(file: string, text: string): void {
-    writeFileSync(join(this.directory, file), text, { mode: 0o600 });
-  }
-
-  deployer(more: object = {}, worker: NodeJS.ProcessEnv = process.env): Deployer {
-    const spec = { type: 'compose', directory: this.directory, envFile: '.env', timeout: '60s', ...more };
-    return openDeployer(deploySpec.parse(spec), 'backend', worker);
-  }
-
-  compose(...argv: string[]): string {
-    return execFileSync('docker', ['compose', ...argv], { cwd: this.directory, encoding: 'utf8', stdio: 'pipe' });
-  }
-}
-
-afterAll(() => {
-  for (const directory of directories) {
-    // `down` wants every variable of the project to be readable, whatever the test left in the env file.
-    writeFileSync(join(directory, '.env'), 'SECRET=x\nPORT=1\n');
-    execFileSync('docker', ['compose', 'down', '--timeout', '0', '--remove-orphans'], {
-      cwd: directory,
-      stdio: 'pipe',
-    });
-    rmSync(directory, { recursive: true, force: true });
-  }
-});
-
-const node = (code: string, more: object = {}) => ({
-  image: IMAGE,
-  network_mode: 'host',
-  init: false,
-  stop_grace_period: '0s',
-  command: ['node', '-e', code],
-  ...more,
-});
-
-/** Shows what its environment holds, as an application under the new value would use it. */
-const SHOW = `require('node:http').createServer((q, s) => s.end(process.env.SECRET)).listen(process.env.PORT, '127.0.0.1')`;
+afterAll(removeProjects);
 
 const NOBODY = 'nobody there';
 

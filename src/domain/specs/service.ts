@@ -9,8 +9,14 @@ const composeDeploy = z.strictObject({
   project: text.optional(),
   envFile: text.optional(),
   services: z.array(text).optional(),
-  /** `up` recreates what changed (`up -d`); `restart` restarts the same containers and does not re-read an env file. */
-  action: z.enum(['up', 'restart']).default('up'),
+  /**
+   * `up` replaces what changed (`up -d`); `restart` restarts the same containers, which then read mounted files anew, and no env
+   * file; `recreate` replaces them in any case (`up -d --force-recreate`) and so does both.
+   */
+  action: z
+    .enum(['up', 'restart', 'recreate'])
+    .default('up')
+    .describe('up: env files are read anew; restart: mounted files are; recreate: both'),
   timeout: duration.default('5m'),
 });
 

@@ -1,5 +1,6 @@
 /** Making running services use a value: show the arrangement in the store, deploy every service, see that each is healthy. */
 import type { Evidence } from '../../domain/evidence.js';
+import { filesOf } from '../../domain/place.js';
 import type { RotationPlan } from '../../domain/plan.js';
 import type { Arrangement } from '../../domain/slot.js';
 import type { Hold } from '../../activities/rotation-activities.js';
@@ -49,7 +50,7 @@ export async function rollOut(run: Run, key: string, to: Arrangement, options: R
       throw error;
     }
     await beforeDeploy?.('new');
-    return await deployAll(plan, effects);
+    return await deployAll(plan, effects, filesOf(slot));
   };
   const undo = (): Promise<Evidence> => takeBack(plan, { ...options, from: from ?? 'old only' }, begun);
   if (from && !options.atAnyTime) await holdWindow(run, key);
@@ -81,11 +82,21 @@ async function takeBack(
   return { summary: `the old value serves again; ${evidence.summary}` };
 }
 
-/** One service after the other: a value that breaks the first must not reach the second. */
-export async function deployAll(plan: RotationPlan, call: typeof effects): Promise<Evidence> {
+/**
+ * One service after the other: a value that breaks the first must not reach the second.
+ * @param changed the files that it brings into service; none on the way back (activities/services.ts).
+ */
+export async function deployAll(
+  plan: RotationPlan,
+  call: typeof effects,
+  changed: readonly string[] = [],
+): Promise<Evidence> {
   const seen: string[] = [];
   for (const service of plan.services) {
-    const evidence = await call(`Deploy ${service.name} and see it healthy`, plan.taskQueue).deployService(service);
+    const evidence = await call(`Deploy ${service.name} and see it healthy`, plan.taskQueue).deployService(
+      service,
+      changed,
+    );
     seen.push(evidence.summary);
   }
   return { summary: seen.join('; ') };

@@ -7,6 +7,7 @@ import { CancellationScope } from '@temporalio/workflow';
 import { formatMilliseconds } from '../../domain/durations.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { NO_PROOF_DECLARED, proofInWords, type Proof } from '../../domain/proof.js';
+import { filesOf } from '../../domain/place.js';
 import { formatRef } from '../../domain/refs.js';
 import type { Outcome } from '../../domain/report.js';
 import { overlapMilliseconds } from '../../domain/session-runbook.js';
@@ -93,7 +94,7 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
   if (waits) {
     await holdWindow(run, 'settle-deploy');
     await run.unlessHalfDone(mixed(run, left, left.arrangement), () =>
-      run.step('settle-deploy', () => deployAll(plan, effects)),
+      run.step('settle-deploy', () => deployAll(plan, effects, filesOf(plan.slot))),
     );
     run.settled(`every service signs with the value of run ${rotation} now, its old value is still accepted`, true);
     // Nobody knows since when every instance signs with its new value, so its whole overlap is waited for again.
@@ -104,7 +105,7 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
   await run.unlessHalfDone(mixed(run, left, 'new only'), () =>
     run.step('settle', async () => {
       await arrange(run, left, 'new only');
-      const { summary } = await deployAll(plan, effects);
+      const { summary } = await deployAll(plan, effects, filesOf(plan.slot));
       return { summary: `run ${rotation} had come to "${left.arrangement}": carried through; ${summary}` };
     }),
   );

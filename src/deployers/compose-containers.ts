@@ -1,0 +1,173 @@
+/**
+ * The containers of a Compose project before and after a deploy: whether those of the service were replaced at all, and whether the
+ * deploy has broken others (mediavault's runbook looks at `ps` of the whole project).
+ */
+import { stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KeyturnError } from '../domain/errors.js';
+import { describeState, isFailing, parseContainers, type Container } from './compose-facts.js';
+import type { Containers } from './deployer.js';
+
+/** Runs a question. @throws KeyturnError when it cannot be asked. @returns what it printed; null: it failed. */
+export type AskDocker = (argv: readonly string[], signal: AbortSignal) => Promise<string | null>;
+
+const LOOKS = 3;
+const LOOK_EVERY = 500;
+/** Less is the time that the answer took. */
+const CLOCKS_DIFFER = 5_000;
+/** One that is still starting by then is named, and not waited for: its own project may give it minutes. */
+const STARTING_LIMIT = 60_000;
+/** The engine's first pauses between restarts are 0.1, 0.2, 0.4, 0.8 s: whoever fails at its start does so again within this. */
+const RESTARTS_WATCHED = 2_000;
+
+/** Not its configuration, which has values in it. */
+const FORMAT =
+  '{"id":{{json .Id}},"service":{{json (index .Config.Labels "com.docker.compose.service")}},' +
+  '"state":{{json .State}},"restarts":{{.RestartCount}}}';
+
+export interface ComposeProject {
+  /** As the inventory names the service, for messages. */
+  readonly service: string;
+  /** Of the Compose project; undefined: all. */
+  readonly services: readonly string[] | undefined;
+  readonly action: string;
+  /** `docker compose` with the options that say which project. */
+  readonly compose: readonly string[];
+  readonly ask: AskDocker;
+}
+
+export class ComposeContainers implements Containers {
+  constructor(private readonly project: ComposeProject) {}
+
+  async look(signal: AbortSignal): Promise<Container[]> {
+    const { compose, ask, service } = this.project;
+    // A container that goes between the two questions makes the second fail.
+    for (let attempt = 1; attempt <= LOOKS; attempt += 1) {
+      const listed = await ask([...compose, 'ps', '-a', '-q'], signal);
+      if (listed === null) break;
+      const ids = listed.split(/\s+/).filter((id) => /^[0-9a-f]{12,64}$/.test(id));
+      if (ids.length === 0) return [];
+      const inspected = await ask(['docker', 'inspect', '--type', 'container', '--format', FORMAT, ...ids], signal);
+      if (inspected !== null) return parseContainers(inspected);
+    }
+    throw cannotLook(service);
+  }
+
+  async assertReplaced(before: readonly Container[], changed: readonly string[], signal: AbortSignal): Promise<void> {
+    const { service, services, action } = this.project;
+    const own = (await this.look(signal)).filter((container) => services?.includes(container.service) ?? true);
+    const running = own.filter(({ state }) => state !== 'exited' && state !== 'created');
+    const same = running.filter((container) => before.some((earlier) => isSame(container, earlier)));
+    if (same.length === 0) return;
+    // An earlier attempt, or an earlier run, may have done it: then they started after the files were last changed.
+    const since = (await lastChange(changed)) + (await this.#clockAhead(signal));
+    const stale = same.filter(({ startedAt }) => !(Date.parse(startedAt) > since));
+    const missed = services === undefined ? stale.length === running.length : stale.length > 0;
+    if (!missed) return;
+    const names = [...new Set(stale.map((container) => container.service))];
+    const [were, run, values] =
+      names.length === 1 ? ['was', 'it still runs', 'it'] : ['were', 'they still run', 'they'];
+    throw new KeyturnError(
+      'deploy-failed',
+      `${service}: ${names.join(', ')} ${were} not replaced or restarted: ${run} with the values ${values} started with`,
+      {
+        effect: 'unknown',
+        hint:
+          action === 'up'
+            ? 'does its part of the Compose file get the variable (environment or env_file)? what it reads from a mounted file needs action: restart'
+            : 'does the container belong to this project? see docker compose ps there',
+      },
+    );
+  }
+
+  async assertProjectWell(before: readonly Container[], signal: AbortSignal): Promise<string[]> {
+    let now = await this.#started(before, signal);
+    const restarted = now.filter((container) => newRestarts(container, before) > 0 && !isFailing(container));
+    if (restarted.length > 0) {
+      await sleep(RESTARTS_WATCHED, undefined, { signal });
+      now = await this.look(signal);
+    }
+    const again = new Set(
+      restarted.filter((seen) => now.some(({ id, restarts }) => id === seen.id && restarts > seen.restarts)),
+    );
+    const isBad = (container: Container): boolean =>
+      isFailing(container) || [...again].some(({ id }) => id === container.id);
+    const wasBad = ({ service }: Container): boolean =>
+      before.some((earlier) => earlier.service === service && isFailing(earlier));
+    const bad = now.filter(isBad);
+    const broken = bad.filter((container) => !wasBad(container));
+    if (broken.length > 0) {
+      const states = broken.map((container) =>
+        isFailing(container) ? describeState(container) : `${container.service}: keeps restarting`,
+      );
+      throw new KeyturnError(
+        'deploy-failed',
+        `${this.project.service}: after the deploy not all of its Compose project is well: ${states.join(', ')}`,
+        { effect: 'applied', retryable: true, hint: 'see docker compose ps and logs there; it was well before' },
+      );
+    }
+    const starting = now.filter((container) => container.health === 'starting' && !isUnchanged(container, before));
+    const once = restarted.filter((container) => !again.has(container));
+    return [
+      ...bad.map((container) => `${describeState(container)}, as before the deploy`),
+      ...once.map(
+        (container) => `${container.service} restarted ${times(newRestarts(container, before))} and runs now`,
+      ),
+      ...starting.map(({ service }) => `${service} is still starting`),
+    ];
+  }
+
+  /** What the deploy has started gets time to come up. */
+  async #started(before: readonly Container[], signal: AbortSignal): Promise<Container[]> {
+    const until = performance.now() + STARTING_LIMIT;
+    for (;;) {
+      const now = await this.look(signal);
+      const starting = now.some(
+        (container) =>
+          (container.health === 'starting' || container.state === 'created') && !isUnchanged(container, before),
+      );
+      if (!starting || performance.now() > until) return now;
+      await sleep(LOOK_EVERY, undefined, { signal });
+    }
+  }
+
+  /** Milliseconds by which the engine's clock is ahead of this one: it may be on another host. */
+  async #clockAhead(signal: AbortSignal): Promise<number> {
+    const said = await this.project.ask(['docker', 'info', '--format', '{{.SystemTime}}'], signal);
+    const time = Date.parse(said?.trim() ?? '');
+    const ahead = time - Date.now();
+    return Math.abs(ahead) > CLOCKS_DIFFER ? ahead : 0;
+  }
+}
+
+/** When the last of these files came to be as it is; never, for none: then nothing counts as done by an earlier attempt. */
+async function lastChange(files: readonly string[]): Promise<number> {
+  const times = await Promise.all(files.map(async (file) => (await stat(file).catch(() => null))?.ctimeMs ?? 0));
+  const last = Math.max(0, ...times);
+  return last === 0 ? Infinity : last;
+}
+
+function isSame(one: Container, other: Container): boolean {
+  return one.id === other.id && one.startedAt === other.startedAt;
+}
+
+function isUnchanged(container: Container, before: readonly Container[]): boolean {
+  return before.some((earlier) => isSame(container, earlier));
+}
+
+/** The engine counts from a container's making, and anew when it is restarted by hand. */
+function newRestarts(container: Container, before: readonly Container[]): number {
+  const earlier = before.find(({ id, restarts }) => id === container.id && restarts <= container.restarts);
+  return container.restarts - (earlier?.restarts ?? 0);
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
+}
+
+function cannotLook(service: string): KeyturnError {
+  return new KeyturnError('deployer-unavailable', `${service}: docker compose ps fails`, {
+    retryable: true,
+    hint: 'run docker compose ps -a in the directory of the project',
+  });
+}
