@@ -9,10 +9,14 @@ import type { ActivityDeps } from './activities/deps.js';
 import type { RotationActivities } from './activities/rotation-activities.js';
 import type { WorkerSettings } from './config.js';
 import { findHolder } from './holder.js';
-import { loadInventory } from './inventory/load.js';
+import { InventoryReader } from './inventory/load.js';
 import { PostgresLedger } from './ledger/postgres-ledger.js';
+import { FileMemo } from './processes/file-memo.js';
 import { registerSearchAttributes } from './search-attributes.js';
 import { createFingerprinter } from './stores/fingerprint.js';
+
+/** Stores whose descriptions are kept; some hundred bytes a secret. */
+const MOST_STORES = 2_000;
 
 export interface RunningWorker {
   readonly taskQueue: string;
@@ -34,12 +38,12 @@ export async function startWorker(settings: WorkerSettings, extras: WorkerExtras
   const connection = await NativeConnection.connect(settings.temporal.connectionOptions);
   try {
     await ledger.migrate();
-    // A broken inventory is found now, with its line, and not by the first rotation at night.
-    await loadInventory(settings.inventory);
     const namespace = settings.temporal.namespace ?? 'default';
     await registerSearchAttributes(connection, namespace);
     const client = new Client({ connection, namespace });
     const deps = activityDeps(settings, ledger, { log: extras.log, findHolder: (id) => findHolder(client, id) });
+    // A broken inventory is found now, with its line, and not by the first rotation at night.
+    await deps.loadInventory();
     const activities = createActivities(deps);
     const worker = await Worker.create({
       connection,
@@ -76,10 +80,12 @@ export function activityDeps(
   ledger: ActivityDeps['ledger'],
   rest: Pick<ActivityDeps, 'log' | 'findHolder'>,
 ): ActivityDeps {
+  const inventory = new InventoryReader(settings.inventory);
   return {
-    loadInventory: () => loadInventory(settings.inventory),
+    loadInventory: () => inventory.load(),
     variables: settings.variables,
     fingerprint: createFingerprinter(settings.fingerprintKey),
+    descriptions: new FileMemo(MOST_STORES),
     ledger,
     ...rest,
   };

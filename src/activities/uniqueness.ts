@@ -1,31 +1,31 @@
-/** Document 000: a unique value per secret, never one value for several variables; and one place, one secret. */
+/** mediavault: a unique value per secret, never one value for several variables; and one place, one secret. */
 import { namesOf, placeIn, samePlace, type Place } from '../domain/place.js';
 import type { SecretRef } from '../domain/refs.js';
 import { formatRef } from '../domain/refs.js';
 import type { SecretValue } from '../domain/secret-value.js';
 import type { SecretSlot } from '../domain/slot.js';
+import type { StoreSpec } from '../domain/specs/store.js';
 import { realPlace } from '../inventory/crosscheck/places.js';
-import { slotsOf } from '../inventory/slots.js';
+import { slotsOf, type PlacedSlot } from '../inventory/slots.js';
 import { openStore } from '../stores/open-store.js';
 import type { ActivityDeps } from './deps.js';
 
 /**
  * The other secrets of the inventory whose current, pending or previous value is this one, as far as this worker can reach
- * their stores: a secret on another host cannot be compared here, and is not counted.
+ * their stores: a secret on another host cannot be compared here, and is not counted. A store is read again only once it has
+ * changed (`ActivityDeps.descriptions`).
  */
 export async function sharedWith(value: SecretValue, self: SecretRef, deps: ActivityDeps): Promise<string[]> {
   const { fingerprint } = deps.fingerprint(value);
-  const others = slotsOf(await deps.loadInventory(), deps.variables).filter(
-    ({ ref }) => formatRef(ref) !== formatRef(self),
-  );
+  const own = formatRef(self);
   const shared: string[] = [];
-  for (const sameStore of byStore(others)) {
-    const [{ slot }] = sameStore;
-    const all = await openStore(slot.store, deps).describeAll(sameStore.map((other) => other.slot));
+  for (const sameStore of byStore(slotsOf(await deps.loadInventory(), deps.variables))) {
+    const { store, refs, slots } = sameStore;
+    const all = await openStore(store, deps).describeAll(slots);
     all.forEach((versions, index) => {
-      const other = sameStore[index];
       const labels = versions && [versions.current, versions.pending, versions.previous];
-      if (other && labels?.some((version) => version?.fingerprint === fingerprint)) shared.push(formatRef(other.ref));
+      const ref = refs[index];
+      if (ref !== own && labels?.some((version) => version?.fingerprint === fingerprint)) shared.push(ref ?? '');
     });
   }
   return shared;
@@ -36,11 +36,12 @@ export async function sharedWith(value: SecretValue, self: SecretRef, deps: Acti
  * own, so a run of one would take the live run of the other for a dead one. The loader knows no settings of a worker.
  */
 export async function inTheSamePlace(slot: SecretSlot, self: SecretRef, deps: ActivityDeps): Promise<string[]> {
-  const own = placesOf(slot);
+  const real = realPlaces();
+  const own = placesOf(slot, real);
   return slotsOf(await deps.loadInventory(), deps.variables)
+    .filter((other) => placesOf(other.slot, real).some((place) => own.some((mine) => samePlace(place, mine))))
     .filter(({ ref }) => formatRef(ref) !== formatRef(self))
     .filter((other) => !areTwoParts(other.slot, slot))
-    .filter((other) => placesOf(other.slot).some((place) => own.some((mine) => samePlace(place, mine))))
     .map(({ ref }) => formatRef(ref));
 }
 
@@ -49,23 +50,43 @@ function areTwoParts(one: SecretSlot, other: SecretSlot): boolean {
   return one.part !== undefined && other.part !== undefined && JSON.stringify(one.part) !== JSON.stringify(other.part);
 }
 
-function placesOf(slot: SecretSlot): Place[] {
+function placesOf(slot: SecretSlot, real: (file: string) => string): Place[] {
   return namesOf(slot).map((name) => {
     const { file, variable } = placeIn(slot.store, name);
-    return { file: realPlace(file), variable };
+    return { file: real(file), variable };
   });
 }
 
-type Located = { readonly ref: SecretRef; readonly slot: SecretSlot };
+/** Many secrets stand in one file, which is looked for once. */
+function realPlaces(): (file: string) => string {
+  const known = new Map<string, string>();
+  return (file) => {
+    const real = known.get(file) ?? realPlace(file);
+    known.set(file, real);
+    return real;
+  };
+}
+
+interface SameStore {
+  readonly store: StoreSpec;
+  readonly refs: readonly string[];
+  readonly slots: readonly SecretSlot[];
+}
+const grouped = new WeakMap<readonly PlacedSlot[], readonly SameStore[]>();
 
 /** A store of many secrets is looked at once, not once a secret. */
-function byStore(located: readonly Located[]): [Located, ...Located[]][] {
-  const groups = new Map<string, [Located, ...Located[]]>();
-  for (const one of located) {
-    const key = JSON.stringify(one.slot.store);
-    const group = groups.get(key);
-    if (group) group.push(one);
-    else groups.set(key, [one]);
+function byStore(all: readonly PlacedSlot[]): readonly SameStore[] {
+  const known = grouped.get(all);
+  if (known) return known;
+  const groups = new Map<string, { store: StoreSpec; refs: string[]; slots: SecretSlot[] }>();
+  for (const { ref, slot } of all) {
+    const key = JSON.stringify(slot.store);
+    const group = groups.get(key) ?? { store: slot.store, refs: [], slots: [] };
+    group.refs.push(formatRef(ref));
+    group.slots.push(slot);
+    groups.set(key, group);
   }
-  return [...groups.values()];
+  const made = [...groups.values()];
+  grouped.set(all, made);
+  return made;
 }

@@ -1,14 +1,16 @@
 /**
- * `npm run bench:worker`: a worker's memory at rest and with many runs waiting at a gate, and what a run costs in history.
- * Everything is real but the services, which deploy by `true`. `--runs N` (200), `--json`.
+ * `npm run bench:worker`: what a worker needs at rest and with many runs waiting at a gate, how soon they wait there, what a run
+ * costs in history, and how long `keyturn status` takes. Everything is real but the services, which deploy by `true`.
+ * `--runs N` (200), `--systems N` (100) and `--secrets N` (20, each) for the inventory, `--json`.
  */
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
 import { rotationWorkflowId, type SecretRef } from '../domain/refs.js';
 import { SEARCH_ATTRIBUTES } from '../domain/status.js';
@@ -18,10 +20,11 @@ import { createShutdown, type Shutdown } from '../embedded/shutdown.js';
 import { startTemporalServer } from '../embedded/temporal-server.js';
 
 const MAIN = fileURLToPath(new URL('../cli/main.js', import.meta.url));
-const SECRETS = 5;
 /** For the worker to come to rest after its start, and after the last run has come to its gate. */
 const SETTLE_MS = 5_000;
 const PATIENCE_MS = 600_000;
+const STARTERS = 10;
+const run = promisify(execFile);
 
 interface Figures {
   readonly runs: number;
@@ -29,27 +32,42 @@ interface Figures {
   readonly rssWaitingMb: number;
   readonly kbPerRun: number;
   readonly secondsUntilAllWait: number;
+  /** Of the worker, user and system, from the first start until all wait. */
+  readonly processorSecondsUntilAllWait: number;
+  /** The most that the worker ever had. */
+  readonly rssPeakMb: number;
+  readonly secondsOfStatus: number;
   readonly eventsUntilGate: number;
   readonly eventsOfACompletedRun: number;
 }
 
-async function measure(runs: number, shutdown: Shutdown): Promise<Figures> {
+interface Size {
+  readonly runs: number;
+  readonly systems: number;
+  /** In each system. */
+  readonly secrets: number;
+}
+
+async function measure(size: Size, shutdown: Shutdown): Promise<Figures> {
+  const { runs } = size;
   const directory = await mkdtemp(join(tmpdir(), 'keyturn-bench-'));
   shutdown.add('workspace', () => rm(directory, { recursive: true, force: true }));
-  await writeInventory(directory, runs);
+  await writeInventory(directory, size);
   const temporal = await startTemporalServer({});
   shutdown.add('Temporal', () => temporal.stop());
   const postgres = await startPostgres({});
   shutdown.add('PostgreSQL', () => postgres.stop());
-  const worker = await spawnGuarded(process.execPath, [MAIN, '--inventory', join(directory, 'systems'), 'worker'], {
+  const env = {
+    ...process.env,
+    TEMPORAL_ADDRESS: temporal.address,
+    KEYTURN_INVENTORY: join(directory, 'systems'),
+    KEYTURN_DATABASE_URL: await postgres.createDatabase('ledger'),
+    KEYTURN_FINGERPRINT_KEY: randomBytes(32).toString('hex'),
+    KEYTURN_LOG_LEVEL: 'warn',
+  };
+  const worker = await spawnGuarded(process.execPath, [MAIN, 'worker'], {
     logFile: join(directory, 'worker.log'),
-    env: {
-      ...process.env,
-      TEMPORAL_ADDRESS: temporal.address,
-      KEYTURN_DATABASE_URL: await postgres.createDatabase('ledger'),
-      KEYTURN_FINGERPRINT_KEY: randomBytes(32).toString('hex'),
-      KEYTURN_LOG_LEVEL: 'warn',
-    },
+    env,
   });
   shutdown.add('worker', () => worker.stop());
   const connection = await Connection.connect({ address: temporal.address });
@@ -62,28 +80,44 @@ async function measure(runs: number, shutdown: Shutdown): Promise<Figures> {
   await sleep(SETTLE_MS);
   const rssAtRestMb = await rssOf(worker.pid);
 
-  const startedAt = performance.now();
-  for (let index = 0; index < runs; index += 1) await start(client, index);
+  const [startedAt, processorAtStart] = [performance.now(), await processorSecondsOf(worker.pid)];
+  await startAll(client, size);
   await until(async () => (await waitingRuns(client)) === runs);
   const secondsUntilAllWait = (performance.now() - startedAt) / 1_000;
+  const processorSecondsUntilAllWait = (await processorSecondsOf(worker.pid)) - processorAtStart;
   await sleep(SETTLE_MS);
   const rssWaitingMb = await rssOf(worker.pid);
+  const rssPeakMb = await peakRssOf(worker.pid);
 
-  const one = client.workflow.getHandle(rotationWorkflowId(refOf(0)));
+  const askedAt = performance.now();
+  await run(process.execPath, [MAIN, 'status', '--json'], { env, maxBuffer: 256 * 1_048_576 });
+  const secondsOfStatus = (performance.now() - askedAt) / 1_000;
+
+  const one = client.workflow.getHandle(rotationWorkflowId(refOf(0, size)));
   const eventsUntilGate = (await one.fetchHistory()).events?.length ?? 0;
   await one.executeUpdate('approve', { args: [{ by: 'ben@example.test' }] });
   await one.result();
   const eventsOfACompletedRun = (await one.fetchHistory()).events?.length ?? 0;
   const kbPerRun = ((rssWaitingMb - rssAtRestMb) * 1_024) / runs;
-  return { runs, rssAtRestMb, rssWaitingMb, kbPerRun, secondsUntilAllWait, eventsUntilGate, eventsOfACompletedRun };
+  return {
+    runs,
+    rssAtRestMb,
+    rssWaitingMb,
+    rssPeakMb,
+    kbPerRun,
+    secondsUntilAllWait,
+    processorSecondsUntilAllWait,
+    secondsOfStatus,
+    eventsUntilGate,
+    eventsOfACompletedRun,
+  };
 }
 
-/** Five secrets a system, as the example systems have: nobody keeps two hundred in one file. */
-async function writeInventory(directory: string, runs: number): Promise<void> {
+async function writeInventory(directory: string, { systems, secrets }: Size): Promise<void> {
   await mkdir(join(directory, 'systems'));
   const secret = '{ kind: session, store: env, generator: hex:32, cadence: 90d, services: [web] }';
-  for (let system = 0; system * SECRETS < runs; system += 1) {
-    const names = Array.from({ length: SECRETS }, (_, index) => `SECRET_${index}`);
+  for (let system = 0; system < systems; system += 1) {
+    const names = Array.from({ length: secrets }, (_, index) => `SECRET_${index}`);
     const lines = names.map((name) => `${name}=${randomBytes(32).toString('hex')}`);
     await writeFile(join(directory, `${system}.env`), `${lines.join('\n')}\n`, { mode: 0o600 });
     const text = [
@@ -99,21 +133,28 @@ async function writeInventory(directory: string, runs: number): Promise<void> {
   }
 }
 
-function refOf(index: number): SecretRef {
+/** Spread over the systems. */
+function refOf(index: number, { systems }: Size): SecretRef {
   return {
-    system: `bench-${Math.floor(index / SECRETS)}`,
+    system: `bench-${index % systems}`,
     environment: 'production',
-    secret: `SECRET_${index % SECRETS}`,
+    secret: `SECRET_${Math.floor(index / systems)}`,
   };
 }
 
-async function start(client: Client, index: number): Promise<void> {
-  const ref = refOf(index);
-  await client.workflow.start('rotateSessionSecret', {
-    workflowId: rotationWorkflowId(ref),
-    taskQueue: 'keyturn',
-    args: [{ ...ref, operator: 'ana@example.test', reason: 'routine' }],
-  });
+/** As a wave of schedules does: faster than they can be carried out, and not all in one instant. */
+async function startAll(client: Client, size: Size): Promise<void> {
+  const left = Array.from({ length: size.runs }, (_, index) => refOf(index, size));
+  const startNext = async (): Promise<void> => {
+    for (let ref = left.shift(); ref; ref = left.shift()) {
+      await client.workflow.start('rotateSessionSecret', {
+        workflowId: rotationWorkflowId(ref),
+        taskQueue: 'keyturn',
+        args: [{ ...ref, operator: 'ana@example.test', reason: 'routine' }],
+      });
+    }
+  };
+  await Promise.all(Array.from({ length: STARTERS }, startNext));
 }
 
 /** A server under load may not answer in time: it is asked again. */
@@ -134,23 +175,45 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
 }
 
 /** Linux only: resident memory as the kernel counts it. */
-async function rssOf(pid: number): Promise<number> {
+function rssOf(pid: number): Promise<number> {
+  return megabytesOf(pid, 'VmRSS');
+}
+
+function peakRssOf(pid: number): Promise<number> {
+  return megabytesOf(pid, 'VmHWM');
+}
+
+async function megabytesOf(pid: number, field: string): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1_024;
+  return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN) / 1_024;
+}
+
+/** Linux counts in hundredths; its programs, which deploy and check, are not among it. */
+async function processorSecondsOf(pid: number): Promise<number> {
+  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 function print(figures: Figures, json: boolean): void {
-  const rounded = Object.fromEntries(Object.entries(figures).map(([key, value]) => [key, Math.round(Number(value))]));
+  const rounded = Object.fromEntries(
+    Object.entries(figures).map(([key, value]) => [key, Math.round(Number(value) * 10) / 10]),
+  );
   if (json) return void process.stdout.write(`${JSON.stringify(rounded, null, 2)}\n`);
   for (const [key, value] of Object.entries(rounded)) process.stdout.write(`${key.padEnd(24)}${value}\n`);
 }
 
 const { values } = parseArgs({
-  options: { runs: { type: 'string', default: '200' }, json: { type: 'boolean', default: false } },
+  options: {
+    runs: { type: 'string', default: '200' },
+    systems: { type: 'string', default: '100' },
+    secrets: { type: 'string', default: '20' },
+    json: { type: 'boolean', default: false },
+  },
 });
 const shutdown = createShutdown();
 try {
-  print(await measure(Number(values.runs), shutdown), values.json);
+  const size = { runs: Number(values.runs), systems: Number(values.systems), secrets: Number(values.secrets) };
+  print(await measure(size, shutdown), values.json);
 } catch (error) {
   process.stderr.write(`error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   process.exitCode = 1;

@@ -1,7 +1,5 @@
-/** What the loader hands out: every system, its file, and where in the file each thing stands. */
-import type { Path } from './problems.js';
+/** What the loader hands out: every system and its file. */
 import type { System } from './schema.js';
-import type { Place } from './yaml-source.js';
 
 export interface InventorySystem {
   /** Absolute: relative paths in the file start from its directory. */
@@ -9,7 +7,6 @@ export interface InventorySystem {
   /** As a person would type it; used in messages. */
   readonly shownAs: string;
   readonly spec: System;
-  readonly locate: (path: Path) => Place;
 }
 
 export interface Inventory {

@@ -8,29 +8,64 @@ import { inOrder, InventoryError, type Path, type Problem } from './problems.js'
 import { complaints } from './schema-problems.js';
 import { systemSchema } from './schema.js';
 import { child } from './known-keys.js';
+import { FileMemo } from '../processes/file-memo.js';
 import { readYaml, type Place } from './yaml-source.js';
 
 export type { Inventory, InventorySystem } from './inventory.js';
 
 /** A system has some hundred lines; whatever is larger is something else. */
 const LARGEST = 1_048_576;
+/** More files than any inventory has; beyond, the rest is read each time. */
+const MOST_FILES = 10_000;
 
-/**
- * Every `*.yaml` and `*.yml` in a directory (Compose files and names with a leading dot aside) and every `system.yaml` one
- * level below; or one file.
- * @throws InventoryError (`bad-inventory`) with every problem in every file.
- */
+interface ReadSystem {
+  /** null when there are problems. */
+  readonly system: InventorySystem | null;
+  readonly problems: readonly Problem[];
+  /** Finds a place in it again; parses once more, since it is asked for problems only. */
+  readonly locate: (path: Path) => Place | null;
+}
+
+/** Reads an inventory once. @throws InventoryError as `InventoryReader.load`. */
 export async function loadInventory(directoryOrFile: string): Promise<Inventory> {
-  const source = resolve(directoryOrFile);
-  const files = await findSystemFiles(source);
-  const read = await Promise.all(files.map((file) => readSystem(file)));
-  const systems = read.flatMap(({ system }) => (system ? [system] : []));
-  const found = crosscheck(systems).map(({ system, path, message, hint }) =>
-    problem(system.shownAs, system.locate(path), inWords(path, system.spec), message, hint),
-  );
-  const problems = inOrder([...read.flatMap((one) => one.problems), ...found]);
-  if (problems.length > 0) throw new InventoryError(problems);
-  return { source, systems };
+  return await new InventoryReader(directoryOrFile).load();
+}
+
+/** For a worker, which asks at every run: a file is read anew once it has changed, so an edit counts from the next run on. */
+export class InventoryReader {
+  readonly #source: string;
+  readonly #files: FileMemo<string, ReadSystem>;
+  #last: Inventory | null = null;
+
+  /** @param settled as FileMemo's. */
+  constructor(directoryOrFile: string, settled?: number) {
+    this.#source = resolve(directoryOrFile);
+    this.#files = new FileMemo(MOST_FILES, settled);
+  }
+
+  /**
+   * Every `*.yaml` and `*.yml` in a directory (Compose files and names with a leading dot aside) and every `system.yaml` one
+   * level below; or one file. The same object as long as nothing changes.
+   * @throws InventoryError (`bad-inventory`) with every problem in every file.
+   */
+  async load(): Promise<Inventory> {
+    const files = await findSystemFiles(this.#source);
+    const read = await Promise.all(
+      files.map((file) => this.#files.get(file, async () => ({ value: await readSystem(file), paths: [file] }))),
+    );
+    const systems = read.flatMap(({ system }) => (system ? [system] : []));
+    const last = this.#last;
+    const same = systems.length === last?.systems.length && systems.every((one, index) => one === last.systems[index]);
+    if (last && same && systems.length === read.length) return last;
+    const locate = new Map(read.map((one) => [one.system, one.locate]));
+    const found = crosscheck(systems).map(({ system, path, message, hint }) =>
+      problem(system.shownAs, locate.get(system)?.(path) ?? null, inWords(path, system.spec), message, hint),
+    );
+    const problems = inOrder([...read.flatMap((one) => one.problems), ...found]);
+    if (problems.length > 0) throw new InventoryError(problems);
+    this.#last = { source: this.#source, systems };
+    return this.#last;
+  }
 }
 
 async function findSystemFiles(source: string): Promise<string[]> {
@@ -64,12 +99,10 @@ function isSystemFile(name: string): boolean {
   return /\.ya?ml$/i.test(name) && !/^(?:docker-)?compose\b.*\.ya?ml$/i.test(name);
 }
 
-async function readSystem(file: string): Promise<{ system: InventorySystem | null; problems: Problem[] }> {
+async function readSystem(file: string): Promise<ReadSystem> {
   const shownAs = shown(file);
-  const fail = (message: string, hint: string | null): { system: null; problems: Problem[] } => ({
-    system: null,
-    problems: [problem(shownAs, null, '', message, hint)],
-  });
+  const fail = (message: string, hint: string | null): ReadSystem =>
+    unusable([problem(shownAs, null, '', message, hint)]);
   let text: string;
   try {
     const bytes = await readFile(file);
@@ -82,24 +115,24 @@ async function readSystem(file: string): Promise<{ system: InventorySystem | nul
   return parseSystem(file, shownAs, text);
 }
 
-function parseSystem(
-  file: string,
-  shownAs: string,
-  text: string,
-): { system: InventorySystem | null; problems: Problem[] } {
+function unusable(problems: readonly Problem[]): ReadSystem {
+  return { system: null, problems, locate: () => null };
+}
+
+function parseSystem(file: string, shownAs: string, text: string): ReadSystem {
   const { data, problems: source, locate } = readYaml(text);
   const problems = source.map((one) => problem(shownAs, one, inWords(one.path, data), one.message, one.hint));
-  if (data === undefined) return { system: null, problems };
-  if (data === null)
-    return { system: null, problems: [problem(shownAs, null, '', 'is empty', 'start with system: NAME')] };
+  if (data === undefined) return unusable(problems);
+  if (data === null) return unusable([problem(shownAs, null, '', 'is empty', 'start with system: NAME')]);
   const result = systemSchema.safeParse(data);
   if (!result.success) {
     for (const { path, message, hint } of complaints(systemSchema, data, result.error.issues)) {
       problems.push(problem(shownAs, locate(path), inWords(path, data), message, hint));
     }
-    return { system: null, problems };
+    return unusable(problems);
   }
-  return { system: { file, shownAs, spec: result.data, locate }, problems };
+  // The parsed document, some forty times its text, is let go.
+  return { system: { file, shownAs, spec: result.data }, problems, locate: (path) => readYaml(text).locate(path) };
 }
 
 function problem(file: string, place: Place | null, path: string, message: string, hint: string | null): Problem {

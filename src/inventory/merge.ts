@@ -130,8 +130,13 @@ function mergeBackups(system: System, environment: Environment, path: Path): Nam
   return new Map([...all].flatMap(([name, { value, path }]) => (value === false ? [] : [[name, { value, path }]])));
 }
 
-export function mergeEnvironments(system: System): MergedEnvironment[] {
-  return system.environments.map((_, index) => mergeEnvironment(system, index));
+const merged = new WeakMap<System, MergedEnvironment[]>();
+
+/** Once a system as it was read: every run asks. */
+export function mergeEnvironments(system: System): readonly MergedEnvironment[] {
+  const known = merged.get(system) ?? system.environments.map((_, index) => mergeEnvironment(system, index));
+  merged.set(system, known);
+  return known;
 }
 
 type Entry<T> = NonNullable<T> extends Record<string, infer V> ? V : never;

@@ -16,11 +16,21 @@ export interface PlacedSlot {
   readonly slot: SecretSlot;
 }
 
+const slots = new WeakMap<Inventory, { readonly variables: Variables; readonly all: readonly PlacedSlot[] }>();
+
 /**
  * Every secret in every environment, in the order of the files and of the rollout. A secret whose place depends on a setting
- * that this worker lacks is left out: its store is on another host.
+ * that this worker lacks is left out: its store is on another host. Made once an inventory as it was read.
  */
-export function slotsOf(inventory: Inventory, variables: Variables): PlacedSlot[] {
+export function slotsOf(inventory: Inventory, variables: Variables): readonly PlacedSlot[] {
+  const known = slots.get(inventory);
+  if (known?.variables === variables) return known.all;
+  const all = findSlots(inventory, variables);
+  slots.set(inventory, { variables, all });
+  return all;
+}
+
+function findSlots(inventory: Inventory, variables: Variables): PlacedSlot[] {
   return inventory.systems.flatMap((system) =>
     mergeEnvironments(system.spec).flatMap((environment) =>
       [...environment.secrets.values()].flatMap((secret): PlacedSlot[] => {

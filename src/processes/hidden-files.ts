@@ -6,6 +6,7 @@
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SecretValue } from '../domain/secret-value.js';
+import { FileMemo } from './file-memo.js';
 import { textsOfEnvFile, textsOfSecretFile, textsOfSidecar } from './hidden-texts.js';
 
 /** The least recently named go first: those of runs that ended long ago. */
@@ -16,6 +17,7 @@ const MOST_FILES = 256;
 const LARGEST = 1_048_576;
 
 const places = new Set<string>();
+const texts = new FileMemo<string, readonly string[]>(MOST_PLACES);
 
 /** From now on, in this process. Cheap to repeat: every attempt of every activity says it anew. @param place an absolute path. */
 export function hideValuesOf(place: string): void {
@@ -27,8 +29,8 @@ export function hideValuesOf(place: string): void {
 
 /** Afterwards `redact` knows every value that stands in these places now. What cannot be read has none. Never throws. */
 export async function meetHiddenValues(): Promise<void> {
-  const texts = await Promise.all([...places].map((place) => textsAt(place)));
-  for (const text of texts.flat()) new SecretValue(text);
+  const found = await Promise.all([...places].map((place) => texts.get(place, () => textsAt(place))));
+  for (const text of found.flat()) new SecretValue(text);
 }
 
 /**
@@ -46,15 +48,17 @@ export function secretPlacesIn(data: unknown): string[] {
   });
 }
 
-async function textsAt(place: string): Promise<string[]> {
+async function textsAt(place: string): Promise<{ value: string[]; paths: string[] }> {
   // What Keyturn keeps stands beside the file or directory itself, behind any symlink.
   const real = await realpath(place).catch(() => place);
+  const paths = [place, real, `${real}.keyturn`];
   const sidecar = textsOfSidecar(await contentOf(`${real}.keyturn`));
   const isDirectory = (await stat(real).catch(() => undefined))?.isDirectory() ?? false;
-  if (!isDirectory) return [...textsOfEnvFile(await contentOf(real)), ...sidecar];
+  if (!isDirectory) return { value: [...textsOfEnvFile(await contentOf(real)), ...sidecar], paths };
   const names = (await readdir(real).catch((): string[] => [])).slice(0, MOST_FILES);
   const values = names.map(async (name) => textsOfSecretFile(name, await contentOf(join(real, name))));
-  return [...(await Promise.all(values)).flat(), ...sidecar];
+  const files = names.map((name) => join(real, name));
+  return { value: [...(await Promise.all(values)).flat(), ...sidecar], paths: [...paths, ...files] };
 }
 
 /** Nothing of a directory, or of what never ends. */

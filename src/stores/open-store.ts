@@ -3,10 +3,11 @@ import type { StoreSpec } from '../domain/specs/store.js';
 import { DotenvStore } from './dotenv/dotenv-store.js';
 import type { Fingerprinter } from './fingerprint.js';
 import { DockerSecretsStore } from './secret-files/docker-secrets-store.js';
-import type { SecretStore } from './secret-store.js';
+import type { Descriptions, SecretStore } from './secret-store.js';
 
 export interface StoreDeps {
   readonly fingerprint: Fingerprinter;
+  readonly descriptions?: Descriptions;
   /** A symlinked file or directory must lie below this one; default: the directory that the store's description names. */
   readonly root?: string;
 }

@@ -18,6 +18,10 @@
 import type { Evidence } from '../domain/evidence.js';
 import type { SecretValue } from '../domain/secret-value.js';
 import type { Arrangement, SecretSlot, VersionLabel, Versions } from '../domain/slot.js';
+import type { FileMemo } from '../processes/file-memo.js';
+
+/** What whole stores hold, as fingerprints: for the question whether a value stands in another place too. */
+export type Descriptions = FileMemo<readonly SecretSlot[], readonly (Versions | null)[]>;
 
 export interface SecretStore {
   /**
@@ -28,8 +32,11 @@ export interface SecretStore {
 
   describe(slot: SecretSlot): Promise<Versions>;
 
-  /** The same for many slots of this store with one look at it, in their order; null where `describe` would throw. */
-  describeAll(slots: readonly SecretSlot[]): Promise<(Versions | null)[]>;
+  /**
+   * The same for many slots of this store with one look at it, in their order; null where `describe` would throw. Where
+   * descriptions are kept, the same array of slots is answered from there until the store changes.
+   */
+  describeAll(slots: readonly SecretSlot[]): Promise<readonly (Versions | null)[]>;
 
   /**
    * Puts a new value durably into `pending`. `make` is called only when this rotation has staged none yet, so a retry

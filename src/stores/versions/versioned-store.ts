@@ -11,13 +11,14 @@
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { SecretValue } from '../../domain/secret-value.js';
+import { pathOf } from '../../domain/place.js';
 import type { Arrangement, SecretSlot, VersionLabel, Versions } from '../../domain/slot.js';
 import { fileError } from '../files/file-errors.js';
 import { lockFile, type FileLock, type LockTiming } from '../files/file-lock.js';
 import { removeTemporaries } from '../files/replace-file.js';
 import { assertReplaceable, resolveTarget } from '../files/replaceable.js';
 import type { Fingerprinter } from '../fingerprint.js';
-import type { SecretStore } from '../secret-store.js';
+import type { Descriptions, SecretStore } from '../secret-store.js';
 import { arrangementOf, arrangementsFor, nearestArrangement, type Shown } from './arrangements.js';
 import { afterTheChange, assertUnchanged, namesOf } from './change-errors.js';
 import type { Look, Medium } from './medium.js';
@@ -28,6 +29,8 @@ import { writeChanges, type FaultPoint } from './write-changes.js';
 export interface VersionedStoreOptions {
   readonly fingerprint: Fingerprinter;
   readonly lock?: LockTiming;
+  /** Where descriptions of whole stores are kept; default: each is made anew. */
+  readonly descriptions?: Descriptions;
   /** Told after every step that leaves a trace in the file system; tests kill the process there. */
   readonly faultPoint?: FaultPoint;
 }
@@ -66,15 +69,30 @@ export class VersionedStore<L extends Look> implements SecretStore {
     return this.versions(await this.open([slot]), slot);
   }
 
-  async describeAll(slots: readonly SecretSlot[]): Promise<(Versions | null)[]> {
-    const opened = await this.open(slots).catch(() => null);
-    return slots.map((slot) => {
+  async describeAll(slots: readonly SecretSlot[]): Promise<readonly (Versions | null)[]> {
+    const { descriptions } = this.options;
+    const describe = () => this.describeAnew(slots);
+    try {
+      return descriptions ? await descriptions.get(slots, describe) : (await describe()).value;
+    } catch {
+      return slots.map(() => null);
+    }
+  }
+
+  private async describeAnew(
+    slots: readonly SecretSlot[],
+  ): Promise<{ value: readonly (Versions | null)[]; paths: readonly string[] }> {
+    const opened = await this.open(slots);
+    const value = slots.map((slot) => {
       try {
-        return opened && this.versions(opened, slot);
+        return this.versions(opened, slot);
       } catch {
         return null;
       }
     });
+    const { place, sidecar, look } = opened;
+    const named = slots.map(({ store }) => pathOf(store));
+    return { value, paths: [...new Set([...named, place, sidecar.path, ...look.seen.map(({ path }) => path)])] };
   }
 
   async stage(slot: SecretSlot, rotation: string, make: () => SecretValue): Promise<Versions> {
