@@ -82,9 +82,9 @@ test('a value that another run has staged, or keeps as the previous one, is foun
   const file = join(directory, 'blog.env');
   const store = new DotenvStore({ type: 'dotenv', file } as never, { fingerprint });
   const slot = { store: { type: 'dotenv', file }, key: 'SESSION_SECRET', exposure: { style: 'single' } } as const;
-  await store.stage(slot as never, 'run', () => new SecretValue(TWICE));
+  await store.stage(slot, 'run', () => new SecretValue(TWICE));
   expect(await shared()).toEqual(['blog/production/SESSION_SECRET']);
-  await store.arrange(slot as never, 'run', 'new only');
+  await store.arrange(slot, 'run', 'new only');
   expect(await shared('c3'.repeat(32))).toEqual(['blog/production/SESSION_SECRET']);
 });
 
