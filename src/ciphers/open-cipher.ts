@@ -1,8 +1,11 @@
 /** The one place that knows which cipher is which file. */
 import type { ValueFormat } from '../domain/specs/encryption.js';
 import type { Reader, Reencryptor } from './cipher.js';
+import { fernetFinder } from './fernet-finder.js';
 import { fernetReader } from './fernet-reader.js';
 import { fernetReencryptor } from './fernet-reencryptor.js';
+import type { Finder } from './finder.js';
+import { gcmFinder } from './gcm-finder.js';
 import { checkGcmFormat } from './gcm-layout.js';
 import { gcmReader } from './gcm-reader.js';
 import { gcmReencryptor } from './gcm-reencryptor.js';
@@ -23,4 +26,11 @@ export function openReader(format: ValueFormat, key: Buffer): Reader {
   if (format.cipher === 'fernet') return fernetReader(key);
   checkGcmFormat(format);
   return gcmReader(format, key);
+}
+
+/** @param key 32 bytes, from `deriveKey`. @throws KeyturnError as openReencryptor. */
+export function openFinder(format: ValueFormat, key: Buffer): Finder {
+  if (format.cipher === 'fernet') return fernetFinder(key);
+  checkGcmFormat(format);
+  return gcmFinder(format, key);
 }

@@ -21,7 +21,7 @@ export function outlineEncryption(plan: RotationPlan, encryption: PlannedEncrypt
 }
 
 /** `api_credentials.encrypted_value`, `app_integrations.settings/tmdb/key`. */
-export function nameOfColumn({ table, column, path }: Omit<PlannedColumn, 'format'>): string {
+export function nameOfColumn({ table, column, path }: Pick<PlannedColumn, 'table' | 'column' | 'path'>): string {
   return [`${table}.${column}`, ...(path ?? [])].join('/');
 }
 

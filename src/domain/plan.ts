@@ -4,7 +4,16 @@
  */
 import type { PlannedCheck, PlannedMonitor, HttpRequest, HttpFlowSpec } from './specs/check.js';
 import type { CredentialRef } from './specs/common.js';
-import type { EncryptionMode, KeyForm, Throttle, UnreadableRows, ValueFormat } from './specs/encryption.js';
+import type {
+  DisposablePlace,
+  EncryptionMode,
+  KeyForm,
+  RowFilter,
+  SearchSpec,
+  Throttle,
+  UnreadableRows,
+  ValueFormat,
+} from './specs/encryption.js';
 import type { ApprovalSpec, WindowSpec } from './specs/policy.js';
 import type { OverlapSpec, ProofSpec, SecretKind } from './specs/secret.js';
 import type { DeploySpec } from './specs/service.js';
@@ -74,6 +83,8 @@ export interface PlannedColumn {
   /** Keys into a jsonb document; null: the value is the whole column. */
   readonly path: readonly string[] | null;
   readonly format: ValueFormat;
+  /** Which rows have an encrypted value there; null: all. */
+  readonly where: RowFilter | null;
 }
 
 /** How the rows get from one encryption key to the next. */
@@ -88,6 +99,9 @@ export interface PlannedEncryption {
   readonly parallel: number;
   /** Names of this environment's backups that hold the key: the new one is in them before a row is under it. */
   readonly backups: readonly string[];
+  /** Places whose copies need not be read again; what is found there is counted, and keeps no key. */
+  readonly disposable: readonly DisposablePlace[];
+  readonly search: SearchSpec;
 }
 
 /** How a lost key is recovered from: keyturn recover. */

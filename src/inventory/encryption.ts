@@ -28,6 +28,8 @@ export function planEncryption(
     columns: columns.map((column) => plannedColumn(column, spec)),
     throttle: spec.throttle,
     parallel: spec.parallel,
+    disposable: spec.disposable ?? [],
+    search: spec.search,
     backups: [...environment.backups]
       .filter(([, { value }]) => [value.secrets].flat().includes(secret.name))
       .map(([name]) => name),
@@ -43,7 +45,8 @@ function plannedColumn(column: ProtectedColumn, spec: MergedEncryption): Planned
   const format = formatOf(column, spec);
   // The loader has refused it already.
   if (!format) throw new KeyturnError('bad-inventory', `${column.table}.${column.column} has no format`);
-  return { table: column.table, column: column.column, path: column.path ?? null, format };
+  const { table, path = null, where = null } = column;
+  return { table, column: column.column, path, format, where };
 }
 
 /** As declared, also where this run is `atomic`: an earlier run may have left two keys to be tidied away. */

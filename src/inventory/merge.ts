@@ -5,7 +5,7 @@
 import type { BackupSpec } from '../domain/specs/backup.js';
 import type { CheckSpec, MonitorSpec } from '../domain/specs/check.js';
 import type { DatabaseSpec } from '../domain/specs/database.js';
-import { ENCRYPTION_DEFAULTS, throttle, type EncryptionSpec } from '../domain/specs/encryption.js';
+import { ENCRYPTION_DEFAULTS, search, throttle, type EncryptionSpec } from '../domain/specs/encryption.js';
 import { approvalSpec, type ApprovalSpec, type GateName, type WindowSpec } from '../domain/specs/policy.js';
 import type {
   OverlapSpec,
@@ -68,7 +68,7 @@ type Cleared =
 
 export type MergedSwap = SwapSpec & { [K in keyof typeof SWAP_DEFAULTS]: NonNullable<SwapSpec[K]> };
 
-type EncryptionDefault = keyof typeof ENCRYPTION_DEFAULTS | 'throttle';
+type EncryptionDefault = keyof typeof ENCRYPTION_DEFAULTS | 'throttle' | 'search';
 export type MergedEncryption = EncryptionSpec & { [K in EncryptionDefault]: NonNullable<EncryptionSpec[K]> };
 
 /** A secret in one environment. What was taken back with `none` is null. */
@@ -216,6 +216,7 @@ function mergeEncryption(
     mode: said.mode ?? ENCRYPTION_DEFAULTS.mode,
     parallel: said.parallel ?? ENCRYPTION_DEFAULTS.parallel,
     throttle: said.throttle ?? throttle.parse({}),
+    search: said.search ?? search.parse({}),
   };
 }
 

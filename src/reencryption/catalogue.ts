@@ -17,7 +17,7 @@ export interface CatalogueTable {
   readonly rowSecurity: boolean;
   readonly triggers: readonly string[];
   readonly rules: readonly string[];
-  /** Tables that inherit without being partitions. */
+  /** Tables that inherit without being partitions, `schema.table`, at any depth. */
   readonly children: readonly string[];
 }
 
@@ -46,8 +46,11 @@ SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name, c.rel
               WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND (t.tgtype & 16) <> 0
               ORDER BY 1) AS triggers,
        ARRAY(SELECT r.rulename::text FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2' ORDER BY 1) AS rules,
-       ARRAY(SELECT i.inhrelid::regclass::text FROM pg_inherits i
-              WHERE i.inhparent = c.oid AND c.relkind = 'r' ORDER BY 1) AS children
+       ARRAY(WITH RECURSIVE below AS (
+               SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = c.oid AND c.relkind = 'r'
+               UNION SELECT i.inhrelid FROM pg_inherits i JOIN below b ON i.inhparent = b.inhrelid)
+             SELECT s.nspname || '.' || k.relname FROM below b JOIN pg_class k ON k.oid = b.inhrelid
+               JOIN pg_namespace s ON s.oid = k.relnamespace ORDER BY 1) AS children
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE c.oid = to_regclass($1)`;
 

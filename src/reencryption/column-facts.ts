@@ -9,6 +9,7 @@ import { KeyturnError } from '../domain/errors.js';
 import type { PlannedColumn } from '../domain/plan.js';
 import type { ValueFormat } from '../domain/specs/encryption.js';
 import { readColumns, readKey, readTable, tableNames, type CatalogueColumn, type CatalogueTable } from './catalogue.js';
+import { conditionOf, estimateRows } from './row-filter.js';
 import { prepareSession } from './session.js';
 
 export interface KeyColumn {
@@ -38,6 +39,10 @@ export interface ColumnFacts {
   readonly partitioned: boolean;
   /** Some values are longer than a block of the table: pages are bounded by bytes as they are read. */
   readonly longValues: boolean;
+  /** SQL on `t` that says which rows are meant; null: all. */
+  readonly condition: string | null;
+  /** Tables that inherit from this one, `schema.table`: a SELECT from it shows their rows too. */
+  readonly children: readonly string[];
   /** What the server's statistics say; null: they know nothing yet. */
   readonly estimatedRows: number | null;
   /** What a person should know beforehand; nothing of it keeps the rows from being re-encrypted. */
@@ -89,7 +94,11 @@ export async function readColumnFacts(client: pg.Client, planned: PlannedColumn)
       hint: 'give the table a primary key of its own: what is rewritten cannot also say which row is meant',
     });
   }
-  assertReach(shown, table, [column, ...columns.filter(({ name }) => associated.includes(name))]);
+  const filter = Object.keys(planned.where ?? {});
+  for (const name of filter) if (!columns.some((one) => one.name === name)) throw unknownColumn(shown, name, columns);
+  assertReach(shown, table, [column, ...columns.filter(({ name }) => [...associated, ...filter].includes(name))]);
+  const condition = planned.where && conditionOf(planned.where);
+  const estimatedRows = await estimateRows(client, table, condition, shown);
   return {
     name: `${shown}.${column.name}${planned.path ? ` #>> ${planned.path.join(',')}` : ''}`,
     schema: table.schema,
@@ -102,7 +111,7 @@ export async function readColumnFacts(client: pg.Client, planned: PlannedColumn)
     associated,
     partitioned: table.kind === 'p',
     longValues: table.longValues,
-    estimatedRows: table.estimatedRows,
+    ...{ condition, children: table.children, estimatedRows },
     warnings: warningsOf(shown, table),
   };
 }
@@ -177,13 +186,10 @@ function assertReach(shown: string, table: CatalogueTable, columns: readonly Cat
 }
 
 function warningsOf(shown: string, table: CatalogueTable): string[] {
-  const { triggers, children, rules } = table;
+  const { triggers, rules } = table;
   return [
     ...(triggers.length > 0 ? [`every row that is re-encrypted fires ${triggers.join(', ')} on ${shown}`] : []),
     ...(rules.length > 0 ? [`rules rewrite what is updated in ${shown}: ${rules.join(', ')}`] : []),
-    ...(children.length > 0
-      ? [`tables inherit from ${shown}, each to be declared by itself: ${children.join(', ')}`]
-      : []),
   ];
 }
 

@@ -68,6 +68,7 @@ export function pageStatements(facts: ColumnFacts): PageStatements {
   };
   const where = (conditions: readonly string[]): string =>
     conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
+  const meant = facts.condition === null ? [] : [facts.condition];
 
   const types = [
     ...keys.map(({ type, asText }) => (asText ? 'text' : type)),
@@ -95,6 +96,7 @@ export function pageStatements(facts: ColumnFacts): PageStatements {
         `SELECT ${row} FROM ${source} AS t${where([
           ...bound('>', after ?? range.after),
           ...bound('<=', range.upTo),
+          ...meant,
         ])} ORDER BY ${keyColumns.join(', ')} LIMIT ${limit}`,
       )}) p`,
     updateInPlace: places
@@ -107,7 +109,7 @@ export function pageStatements(facts: ColumnFacts): PageStatements {
       .map(({ type, asText }, index) => `$${index + 1}::${asText ? 'text' : type}[]`)
       .join(', ')}) AS n(${names.join(', ')})`,
     sample: (percent, limit) =>
-      `${gathered} FROM (${bounded(`SELECT ${row} FROM ${source} AS t TABLESAMPLE SYSTEM (${percent}) LIMIT ${limit}`)}) p`,
+      `${gathered} FROM (${bounded(`SELECT ${row} FROM ${source} AS t TABLESAMPLE SYSTEM (${percent})${where(meant)} LIMIT ${limit}`)}) p`,
   };
 }
 

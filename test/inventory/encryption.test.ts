@@ -68,10 +68,12 @@ test('a Fernet key needs its columns only: all rows in one transaction, the serv
       replicas: [{ name: 'replica', host: 'db2', port: 5433 }],
     },
     key: 'fernet',
-    columns: [{ table: 'credentials', column: 'value', path: null, format: { cipher: 'fernet' } }],
+    columns: [{ table: 'credentials', column: 'value', path: null, format: { cipher: 'fernet' }, where: null }],
     throttle: { maxLag: '10s', maxActive: 64, rest: 0 },
     parallel: 1,
     backups: [],
+    disposable: [],
+    search: { beforehand: '1m', atTheEnd: '1h' },
   });
   expect({ method, overlap, exposure: slot.exposure }).toEqual({
     method: 're-encrypt (atomic)',

@@ -41,7 +41,7 @@ test('a column is known by its key, its type and how large its table is', async 
     },
     ...{ kind: 'text', path: null, format: { cipher: 'fernet' }, associated: [], partitioned: false, warnings: [] },
     keys: [{ name: 'id', type: 'bigint', asText: false }],
-    longValues: false,
+    ...{ longValues: false, condition: null, children: [] },
     estimatedRows: null,
   });
   await world.sql(`INSERT INTO credentials (id) SELECT generate_series(1, 50)`);
@@ -160,6 +160,7 @@ describe('what cannot be re-encrypted safely is refused beforehand:', () => {
       table: 'credentials',
       column: 'encrypted_value',
       path: null,
+      where: null,
       format: { cipher: 'fernet' },
     } as const;
     const ask = () => columnFacts({ server: world.server(undefined, url.href), column });
@@ -180,18 +181,18 @@ describe('what cannot be re-encrypted safely is refused beforehand:', () => {
   });
 });
 
-test('what fires on every update, rewrites it or inherits is said beforehand', async () => {
+test('what fires on every update or rewrites it is said beforehand, and who inherits, at any depth', async () => {
   await world.sql(
-    `CREATE TABLE watched (id int PRIMARY KEY, encrypted_value text); CREATE TABLE watched_too () INHERITS (watched)`,
+    `CREATE TABLE watched (id int PRIMARY KEY, encrypted_value text); CREATE TABLE watched_too () INHERITS (watched); CREATE TABLE watched_last () INHERITS (watched_too)`,
   );
   await world.sql(`CREATE FUNCTION noop() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'`);
   await world.sql(`CREATE TRIGGER touch BEFORE UPDATE ON watched FOR EACH ROW EXECUTE FUNCTION noop();
     CREATE TRIGGER on_insert BEFORE INSERT ON watched FOR EACH ROW EXECUTE FUNCTION noop();
     CREATE RULE also AS ON UPDATE TO watched DO ALSO NOTIFY changed`);
-  const { warnings } = await world.facts('watched');
+  const { warnings, children } = await world.facts('watched');
   expect(warnings).toEqual([
     'every row that is re-encrypted fires touch on public.watched',
     'rules rewrite what is updated in public.watched: also',
-    'tables inherit from public.watched, each to be declared by itself: public.watched_too',
   ]);
+  expect(children).toEqual(['public.watched_last', 'public.watched_too']);
 });

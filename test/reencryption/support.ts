@@ -60,7 +60,7 @@ export async function createWorld(prefix: string): Promise<World> {
       return another;
     },
     facts: (table, column = 'encrypted_value', more = {}) =>
-      columnFacts({ server: server(), column: { table, column, path: null, format: FERNET, ...more } }),
+      columnFacts({ server: server(), column: { table, column, path: null, where: null, format: FERNET, ...more } }),
     cipher: () => openReencryptor(FERNET, { from: old, to: next }),
     readers: () => ({ old: openReader(FERNET, old), new: openReader(FERNET, next) }),
     async table(name, values) {

@@ -8,7 +8,7 @@ import { createWorld, FERNET, oldRows, type World } from './support.js';
 
 let world: World;
 const column = (table: string, name: string, more: Partial<PlannedColumn> = {}): PlannedColumn => ({
-  ...{ table, column: name, path: null, format: FERNET },
+  ...{ table, column: name, path: null, where: null, format: FERNET },
   ...more,
 });
 

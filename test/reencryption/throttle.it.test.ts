@@ -84,7 +84,7 @@ test('nothing is written while a replica is behind, and it goes on when the repl
   const server = serverFor(primary, { database: 'postgres' });
   const facts = await columnFacts({
     server,
-    column: { table: 'api_credentials', column: 'encrypted_value', path: null, format: FERNET },
+    column: { table: 'api_credentials', column: 'encrypted_value', path: null, where: null, format: FERNET },
   });
   const said: (string | null)[] = [];
   const throttle = createThrottle({

@@ -14,6 +14,7 @@ import type { ActivityDeps } from '../deps.js';
 import type { EncryptionHold } from '../encryption-activities.js';
 import { discardSecret } from '../secrets.js';
 import { openServer } from '../swap/open-swap.js';
+import { inWords, remedyFor, tryElsewhere } from './elsewhere.js';
 import { keysOf } from './keys.js';
 import { countAll, countedIn } from './proofs.js';
 
@@ -33,7 +34,9 @@ export async function discardKey(hold: EncryptionHold, deps: ActivityDeps, signa
       await closeOff(guard, { rotation: hold.rotation, direction: 'to the new key' });
       const found = await countAll(hold, { fresh }, deps, signal);
       const under = countedIn(found, (counts) => counts.new, 'read under the new key');
-      const needs = [...(under === null ? [] : [under]), ...(await quarantined(hold, server, guard))];
+      const { needed } = await tryElsewhere({ encryption: hold.encryption, server, key: fresh }, 'atTheEnd');
+      const copied = needed.length > 0 ? [`it reads ${inWords(needed)}; ${remedyFor(needed)}`] : [];
+      const needs = [...copied, ...(under === null ? [] : [under]), ...(await quarantined(hold, server, guard))];
       if (needs.length > 0) throw newKeyNeeded(needs.join('; '));
       // It ends with the connection, which was idle all the while.
       await guard.query('SELECT 1');

@@ -2,12 +2,13 @@
 import { openReader } from '../../ciphers/open-cipher.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
-import { proven, type ProofEvidence } from '../../domain/proof.js';
+import { notProven, proven, type ProofEvidence } from '../../domain/proof.js';
 import { census, type Census } from '../../reencryption/census.js';
 import { columnFacts } from '../../reencryption/column-facts.js';
 import type { ActivityDeps } from '../deps.js';
 import type { EncryptionHold } from '../encryption-activities.js';
 import { openServer } from '../swap/open-swap.js';
+import { inWords, remedyFor, tryElsewhere } from './elsewhere.js';
 import { keysOf } from './keys.js';
 
 /** Named in a message; all are counted. */
@@ -25,7 +26,12 @@ export async function readRows(
   return { summary: `read under the new key alone: ${read.join('; ')}`, others, which: namesOf(found) };
 }
 
-/** The order counts: first that every row reads under the new key alone; then that none is left for the old one. */
+/**
+ * Immediately before the old key is destroyed. What could not be tried keeps nobody from going on, and the word "proven" from being said.
+ *
+ * The order counts: first that every row reads under the new key alone; then that none is left for
+ * the old one; then that nothing else in the database is.
+ */
 export async function proveOldKeyUnused(
   hold: EncryptionHold,
   deps: ActivityDeps,
@@ -36,8 +42,18 @@ export async function proveOldKeyUnused(
   refuse(underNew, ({ unreadable }) => unreadable, 'do not read under the new key');
   const underOld = await countAll(hold, { old }, deps, signal);
   refuse(underOld, (counts) => counts.old, 'read under the old key');
+  const { encryption } = hold;
+  const server = await openServer(encryption, deps, signal);
+  const elsewhere = await tryElsewhere({ encryption, server, key: old }, 'atTheEnd');
+  if (elsewhere.needed.length > 0) {
+    throw new KeyturnError('old-key-needed', `the old key reads ${inWords(elsewhere.needed)}, which nothing declares`, {
+      hint: `the old key is kept; ${remedyFor(elsewhere.needed)}; then start a rotation of this key, which goes on from here`,
+    });
+  }
   const read = underNew.map(({ name, counts }) => `${name}: ${counts.new} of ${counts.rows - counts.empty} rows`);
-  return proven({ summary: `under the new key alone: ${read.join('; ')}; under the old one: none` });
+  const summary = `under the new key alone: ${read.join('; ')}; under the old one: none; ${elsewhere.summary}`;
+  if (elsewhere.untried === null) return proven({ summary });
+  return { summary, proof: notProven(`the old key was not tried on ${elsewhere.untried}`) };
 }
 
 export async function countAll(

@@ -7,7 +7,10 @@ import { nameOfColumn } from '../../domain/encryption-runbook.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { PlannedEncryption, RotationPlan } from '../../domain/plan.js';
 import { census, type Census } from '../../reencryption/census.js';
-import { columnFacts } from '../../reencryption/column-facts.js';
+import { blindIndexes } from '../../reencryption/blind-index.js';
+import { demandChildren } from '../../reencryption/children.js';
+import { columnFacts, type ColumnFacts } from '../../reencryption/column-facts.js';
+import { countOutside } from '../../reencryption/row-filter.js';
 import { survey } from '../../reencryption/survey.js';
 import { demandLockable } from '../../reencryption/table-locks.js';
 import { demandWritable } from '../../databases/access/demand-writable.js';
@@ -17,6 +20,7 @@ import type { ActivityDeps } from '../deps.js';
 import type { LeftBehind } from '../rotation-activities.js';
 import { openServer } from '../swap/open-swap.js';
 import { judgeDurability } from './durability.js';
+import { judgeBeforehand, tryElsewhere } from './elsewhere.js';
 import type { Ask } from '../swap/readiness.js';
 
 /** Milliseconds for counting all columns: a person waits for `keyturn plan`. Larger tables are sampled, and it is said. */
@@ -57,9 +61,11 @@ export async function askAboutEncryption(
   const { server, keys } = found;
   if (!server || !keys) return;
   let estimate = 0;
+  const columns: ColumnFacts[] = [];
   for (const column of encryption.columns) {
     await ask(`rows of ${nameOfColumn(column)}`, async () => {
       const facts = await columnFacts({ server, column });
+      columns.push(facts);
       if (encryption.mode === 'atomic') await server.asAdministrator((client) => demandLockable(client, facts));
       const readers = {
         old: openReader(column.format, keys.old),
@@ -67,10 +73,25 @@ export async function askAboutEncryption(
       };
       const counted = await census({ server, facts, readers, budget: BUDGET_MS / encryption.columns.length });
       estimate += counted.estimate;
-      return judge(counted, encryption, facts.warnings);
+      const limit = BUDGET_MS / encryption.columns.length;
+      const outside = await server.asAdministrator((client) => countOutside(client, facts, limit));
+      return judge(counted, encryption, facts, outside);
     });
   }
   await ask('time', () => Promise.resolve(judgeTime(estimate, plan, encryption)));
+  if (columns.length === encryption.columns.length) {
+    await ask('tables that inherit', () => {
+      demandChildren(columns);
+      return Promise.resolve('none, or each is declared');
+    });
+    await ask('blind indexes', async () => {
+      const found = await server.asAdministrator((client) => blindIndexes(client, columns));
+      return found.length > 0 ? { warning: found.join('; ') } : 'none is seen';
+    });
+    await ask('the key elsewhere', async () =>
+      judgeBeforehand(await tryElsewhere({ encryption, server, key: keys.old }, 'beforehand')),
+    );
+  }
   await ask('columns that nobody declared', async () => {
     const strange = await survey({ server, declared: encryption.columns });
     if (strange.length === 0) return 'none looks encrypted';
@@ -105,7 +126,8 @@ function stopping({ services }: RotationPlan): string {
 function judge(
   { exact, counts, seen, unreadable }: Census,
   { mode }: PlannedEncryption,
-  warnings: readonly string[],
+  { warnings, condition }: ColumnFacts,
+  outside: number | null,
 ): string | { warning: string } {
   const { rows, old, empty } = counts;
   const states = [
@@ -115,7 +137,9 @@ function judge(
     `${counts.unreadable} unreadable`,
   ];
   const [, fresh = ''] = states;
-  const said = `${rows} rows: ${states.filter((line) => line !== fresh || counts.new > 0).join(', ')}${exact ? '' : ` (estimated from ${seen})`}`;
+  const said = `${rows} rows: ${states.filter((line) => line !== fresh || counts.new > 0).join(', ')}${exact ? '' : ` (estimated from ${seen})`}${
+    condition === null ? '' : `; ${outside ?? 'uncounted'} more outside of "where", on which the key is tried too`
+  }`;
   if (counts.unreadable > 0 && old + counts.new === 0) {
     throw new KeyturnError('wrong-key', `${said}: the key in the store reads nothing here`, {
       hint: 'see whether table, column and format are the right ones; if the key itself is lost: keyturn recover',

@@ -74,12 +74,34 @@ const table = z
   .string()
   .regex(/^[^".\s][^".]*(?:\.[^".\s][^".]*)?$/, 'must be a table or schema.table, as the catalogue spells it');
 
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+
+/** Columns with the value, or the values, that they have in the rows that are meant; all must hold. No SQL: it is data to the server. */
+export const rowFilter = z
+  .record(text, z.union([scalar, z.array(scalar).min(1)]))
+  .refine((filter) => Object.keys(filter).length > 0, 'must name a column: { encrypted: true }');
+export type RowFilter = z.infer<typeof rowFilter>;
+
+/** Where copies stand that nobody needs to read once the key is gone. */
+export const disposablePlace = z.strictObject({ table, column: text });
+export type DisposablePlace = z.infer<typeof disposablePlace>;
+
+/** How long the key is tried on whatever else the database holds. */
+export const search = z.strictObject({
+  beforehand: duration.default('1m').describe('Before anything begins, and for keyturn plan'),
+  atTheEnd: duration.default('1h').describe('Before a key is destroyed'),
+});
+export type SearchSpec = z.infer<typeof search>;
+
 export const protectedColumn = z.strictObject({
   table,
   column: text,
   /** Into a JSON document: keys, one after the other. The value there is a string. */
   path: z.array(text).min(1).optional().describe('In a jsonb column: the keys that lead to the value'),
   format: valueFormat.optional().describe("Default: the secret's format"),
+  where: rowFilter
+    .optional()
+    .describe('Where plain values stand beside encrypted ones: columns and what they hold in the encrypted rows'),
 });
 export type ProtectedColumn = z.infer<typeof protectedColumn>;
 
@@ -140,6 +162,10 @@ const fields = {
   columns: z.array(protectedColumn).min(1),
   bothKeys: bothKeys.describe('Mode online: how the application takes two keys'),
   throttle: throttle.describe('Mode online: when to hold back'),
+  disposable: z
+    .array(disposablePlace)
+    .describe('Undeclared columns with values under the key that nobody needs any more: they become unreadable'),
+  search: search.describe('How long the key is tried on every other column of the database'),
   recovery: recovery.describe('When the key is lost: how its rows are told apart, and what is switched on again'),
   /** Activities that share a large table by ranges of its key. */
   parallel: z.int().min(1).max(32),

@@ -127,8 +127,13 @@ function checkColumn(
   const same = (other: ProtectedColumn): boolean =>
     other.table === column.table &&
     other.column === column.column &&
-    JSON.stringify(other.path ?? []) === JSON.stringify(column.path ?? []);
+    JSON.stringify(other.path ?? []) === JSON.stringify(column.path ?? []) &&
+    JSON.stringify(other.where ?? {}) === JSON.stringify(column.where ?? {});
   if (before.some(same)) report(path, `${column.table}.${column.column} is named twice`);
+  if (column.where && column.column in column.where) {
+    const message = `"${column.column}" is what is encrypted: it does not say which rows are`;
+    report([...path, 'where', column.column], message, 'name the column that does, such as a flag');
+  }
   const format = formatOf(column, encryption);
   if (!format) {
     report(path, 'needs a format', 'format: { cipher: aes-256-gcm, … } here or for all columns under encryption');
