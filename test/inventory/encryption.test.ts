@@ -260,3 +260,19 @@ describe('when the key is lost', () => {
     expect((await problems(of(recovery))).join()).toMatch(message);
   });
 });
+
+test('where, disposable places and how long the key is tried elsewhere are taken over; what is encrypted is no flag', async () => {
+  const { encryption } = await planOf(
+    `${FERNET}, columns: [{ table: '\${table}', column: value, where: { sealed: true, version: [1, v2], gone: null } }],
+     disposable: [{ table: audit, column: doc }], search: { atTheEnd: 3h } }`,
+  );
+  expect(encryption).toMatchObject({
+    columns: [{ where: { sealed: true, version: [1, 'v2'], gone: null } }],
+    disposable: [{ table: 'audit', column: 'doc' }],
+    search: { beforehand: '1m', atTheEnd: '3h' },
+  });
+  expect(await problems(`${FERNET}, columns: [{ table: a, column: value, where: { value: x } }] }`)).toEqual([
+    'secrets.ENCRYPTION_KEY.encryption.columns[0].where.value: "value" is what is encrypted: it does not say which rows are (name the column that does, such as a flag)',
+  ]);
+  expect(await problems(`${FERNET}, columns: [{ table: a, column: value, where: {} }] }`)).toHaveLength(1);
+});
