@@ -79,6 +79,12 @@ export function serverAt(url: string, signal = new AbortController().signal): Se
 }
 
 export function factsOf(server: Server, cipher: CipherName): Promise<ColumnFacts> {
-  const column = { table: 'public.api_credentials', column: 'encrypted_value', path: null, where: null, format: FORMATS[cipher] };
+  const column = {
+    table: 'public.api_credentials',
+    column: 'encrypted_value',
+    path: null,
+    where: null,
+    format: FORMATS[cipher],
+  };
   return columnFacts({ server, column });
 }
