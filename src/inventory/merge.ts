@@ -106,20 +106,40 @@ export function mergeEnvironment(system: System, index: number): MergedEnvironme
       ? []
       : [[name, mergeSecret(system, environment, path, { name, spec, override: override ?? {} })]];
   });
+  const services = merged('services');
   return {
     name: environment.name,
     path,
     tier: environment.tier,
     taskQueue: environment.taskQueue ?? null,
     settings: merged('settings'),
-    stores: merged('stores'),
+    stores: withReaders(merged('stores'), services, new Map(secrets)),
     databases: merged('databases'),
-    services: merged('services'),
+    services,
     checks: merged('checks'),
     monitors: merged('monitors'),
     backups: mergeBackups(system, environment, path),
     secrets: new Map(secrets),
   };
+}
+
+/** A file whose services are all deployed by Compose is read by Compose; of any other nobody knows who reads it. */
+function withReaders(
+  stores: Named<StoreSpec>,
+  services: Named<ServiceSpec>,
+  secrets: ReadonlyMap<string, MergedSecret>,
+): Named<StoreSpec> {
+  return new Map(
+    [...stores].map(([name, { value, path }]): [string, Placed<StoreSpec>] => {
+      if (value.type !== 'dotenv' || value.readers) return [name, { value, path }];
+      const consumers = [...secrets.values()]
+        .filter(({ store }) => store === name)
+        .flatMap((secret) => secret.services);
+      const byCompose = (service: string): boolean => services.get(service)?.value.deploy.type === 'compose';
+      const known = consumers.length > 0 && consumers.every(byCompose);
+      return [name, { value: known ? { ...value, readers: ['compose'] } : value, path }];
+    }),
+  );
 }
 
 function mergeBackups(system: System, environment: Environment, path: Path): Named<BackupSpec> {

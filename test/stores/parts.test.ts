@@ -119,3 +119,17 @@ describe('a field of a JSON text', () => {
     );
   });
 });
+
+describe('other ways to write a connection', () => {
+  it.each([
+    ['jdbc:postgresql://db/app?user=app&password=hunter22', 'JDBC', 'in: variables'],
+    ['host=db user=app password=hunter22', 'list of keywords', 'postgresql://USER:PASSWORD@HOST/DATABASE'],
+    ['Server=db;User Id=app;Password=hunter22;', 'list of keywords', 'in: variables'],
+    ['db/app', 'not a URL', 'scheme://'],
+  ])('%s is named for what it is, with a hint that is right for it', (text, what, hint) => {
+    const error = failure(() => partOf({ url: 'password' }).locate(text));
+    expect(error.message).toContain(what);
+    expect(error.hint).toContain(hint);
+    expect(`${error.message} ${error.hint ?? ''}`).not.toContain('hunter22');
+  });
+});

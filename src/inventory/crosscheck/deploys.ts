@@ -20,13 +20,20 @@ export function checkDeploys(environment: MergedEnvironment, report: Report): vo
 }
 
 function faultOf(store: StoreSpec, action: ComposeDeploySpec['action']): { why: string; hint: string } | null {
-  if (store.type === 'dotenv' && action === 'restart') {
+  const mounted = isMounted(store);
+  if (!mounted && action === 'restart') {
     const why = 'restart starts the same container again with the values that it was made with: no env file is read';
     return { why, hint: 'action: up, or recreate where it reads mounted files too' };
   }
-  if (store.type === 'docker-secrets' && action === 'up') {
+  if (mounted && action === 'up') {
     const why = 'up leaves a container running whose mounted files have changed';
     return { why, hint: 'action: restart, or recreate where it has an env file too' };
   }
   return null;
+}
+
+/** An env file that Docker does not read is read in the container, by the application itself. */
+function isMounted(store: StoreSpec): boolean {
+  if (store.type === 'docker-secrets') return true;
+  return store.readers !== undefined && !store.readers.some((reader) => reader === 'compose' || reader === 'raw');
 }

@@ -8,6 +8,7 @@ import { partOf } from '../parts/part.js';
 import { secondName } from '../versions/arrangements.js';
 import type { Look, Medium } from '../versions/medium.js';
 import { VersionedStore, type VersionedStoreOptions } from '../versions/versioned-store.js';
+import { audienceOf } from './agreement.js';
 import { findVariable, readEnvFile, requireVariable, type EnvFile } from './env-file.js';
 import { applyArrangement, readShown } from './exposure.js';
 import { preflight } from './preflight.js';
@@ -20,7 +21,7 @@ export interface DotenvStoreOptions extends VersionedStoreOptions {
 
 export class DotenvStore extends VersionedStore<EnvLook> {
   constructor(spec: DotenvStoreSpec, options: DotenvStoreOptions) {
-    super(dotenvMedium(spec.file, options.root), options);
+    super(dotenvMedium(spec, options.root), options);
   }
 }
 
@@ -28,11 +29,12 @@ interface EnvLook extends Look {
   readonly file: EnvFile;
 }
 
-function dotenvMedium(path: string, root: string | undefined): Medium<EnvLook> {
+function dotenvMedium({ file: path, readers }: DotenvStoreSpec, root: string | undefined): Medium<EnvLook> {
+  const audience = audienceOf(readers);
   return {
     locate: async () => (await resolveTarget(path, root)).path,
     look: async () => {
-      const file = await readEnvFile(path, root);
+      const file = await readEnvFile(path, audience, root);
       return { file, seen: [{ path: file.target.path, bytes: file.bytes }] };
     },
     read: ({ file }, place) => readShown(file, place),

@@ -3,40 +3,46 @@ import { readFile } from 'node:fs/promises';
 import { closest, distance } from 'fastest-levenshtein';
 import { KeyturnError } from '../../domain/errors.js';
 import { SecretValue } from '../../domain/secret-value.js';
+import { assertPlaintext } from '../files/encrypted-text.js';
 import { fileError } from '../files/file-errors.js';
 import { resolveTarget, type Target } from '../files/replaceable.js';
-import { readEverywhere } from './agreement.js';
+import { readEverywhere, type Audience, type PassedOver } from './agreement.js';
 import { parseEnvText, type Assignment } from './document.js';
+import { referencesIn } from './references.js';
 
 export interface EnvFile {
   readonly target: Target;
   readonly bytes: Buffer;
   readonly text: string;
   readonly assignments: readonly Assignment[];
+  readonly audience: Audience;
 }
 
 export interface Variable {
   readonly assignment: Assignment;
-  /** What Docker Compose, npm dotenv, python-dotenv and bash all read. */
+  /** What all who read the file read. */
   readonly value: string;
+  readonly passedOver: readonly PassedOver[];
 }
 
 /** A user's name is part of a credential, and no secret. */
 export type VariableKind = 'secret' | 'name';
 
 /** @throws KeyturnError `not-found`, `not-writable` (resolveTarget), `malformed` for a file that is not UTF-8. */
-export async function readEnvFile(path: string, root?: string): Promise<EnvFile> {
+export async function readEnvFile(path: string, audience: Audience, root?: string): Promise<EnvFile> {
   const target = await resolveTarget(path, root);
   try {
     const bytes = await readFile(target.path);
-    return withText(target, bytes, decode(bytes, target.path));
+    const text = decode(bytes, target.path);
+    assertPlaintext(text, target.path);
+    return { target, bytes, text, assignments: parseEnvText(text), audience };
   } catch (error) {
     throw fileError(error, `read ${target.path}`);
   }
 }
 
-export function withText(target: Target, bytes: Buffer, text: string): EnvFile {
-  return { target, bytes, text, assignments: parseEnvText(text) };
+export function withText(file: EnvFile, text: string): EnvFile {
+  return { ...file, text, assignments: parseEnvText(text) };
 }
 
 /**
@@ -61,14 +67,41 @@ export function findVariable(file: EnvFile, key: string, kind: VariableKind = 's
       hint: `write ${key}='…'`,
     });
   }
-  const agreement = readEverywhere(file.text, key);
-  if ('problem' in agreement) {
-    throw new KeyturnError('malformed', `${place}: programs read ${key} differently: ${agreement.problem}`, {
-      hint: `write ${key}='…', without spaces around "=" and without references to other variables`,
+  const agreement = readEverywhere(file.text, key, file.audience, assignment.line);
+  if ('problem' in agreement) throw disagreement(file, assignment, agreement.problem, agreement.line);
+  if (kind === 'secret' && agreement.value !== '') new SecretValue(agreement.value);
+  return { assignment, value: agreement.value, passedOver: agreement.passedOver };
+}
+
+/** @param at the line at fault, where it is another one than the key's. */
+function disagreement(file: EnvFile, { key, line, raw }: Assignment, problem: string, at?: number): KeyturnError {
+  const { path } = file.target;
+  const [part] = referencesIn(raw.text);
+  if (part !== undefined) {
+    return new KeyturnError('malformed', `${path}:${line}: ${key} is put together from other variables ($${part})`, {
+      hint: hintForComposed(raw.text, part),
     });
   }
-  if (kind === 'secret' && agreement.value !== '') new SecretValue(agreement.value);
-  return { assignment, value: agreement.value };
+  if (at !== undefined && at !== line) {
+    const other = file.assignments.find((assignment) => assignment.line === at)?.key ?? 'what stands there';
+    return new KeyturnError('malformed', `${path}:${at}: ${problem}, so it does not get ${key}`, {
+      hint: `put ${other} in single quotes; or say who reads the file: readers: [compose] at the store, say`,
+    });
+  }
+  return new KeyturnError('malformed', `${path}:${line}: programs read ${key} differently: ${problem}`, {
+    hint: `write ${key}='…', without spaces around "=" and without references to other variables; or say who reads the file (readers: at the store)`,
+  });
+}
+
+/** `postgres://app:${POSTGRES_PASSWORD}@db/app`: what is to be rotated is the variable that it contains. */
+function hintForComposed(raw: string, part: string): string {
+  const url = /:\/\/([^\s:/@]{1,100}):\$\{?(\w{1,100})[^@\s]{0,200}@/.exec(raw);
+  const [, user = '', password = part] = url ?? [];
+  if (!url) return `rotate ${part} instead, and name here what it is`;
+  const [named] = referencesIn(user);
+  return named === undefined
+    ? `rotate ${password} instead: key: ${password}, swap: { strategy: same-role, credential: { in: password, user: ${user} } }; with the user in a variable too, credential: { in: variables, user: …, password: ${password} }`
+    : `rotate its variables instead: swap: { credential: { in: variables, user: ${named}, password: ${password} } }`;
 }
 
 /** @throws KeyturnError `not-found` when the key is missing or empty; otherwise as findVariable. */

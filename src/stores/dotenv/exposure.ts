@@ -43,7 +43,7 @@ export function applyArrangement(file: EnvFile, entry: Entry, arrangement: Arran
   assertShowable(entry, arrangement);
   const text =
     entry.exposure.style === 'pair' ? writePair(file, entry, arrangement) : writeValues(file, entry, arrangement);
-  if (arrangementOf(readShown(withText(file.target, file.bytes, text), entry), entry) === arrangement) return text;
+  if (arrangementOf(readShown(withText(file, text), entry), entry) === arrangement) return text;
   throw new KeyturnError(
     'unrepresentable',
     `${file.target.path}: "${arrangement}" of ${entry.key} does not read back as written`,
@@ -54,7 +54,7 @@ function writeValues(file: EnvFile, entry: Entry, arrangement: Arrangement): str
   const wanted = wantedFor(entry, arrangement);
   const whole = wholeWith(entry, requireVariable(file, entry.key).value, wanted.values);
   const main = writeValue(file, entry.key, whole, entry.original);
-  return writeSecond(withText(file.target, file.bytes, main), entry, wanted.second);
+  return writeSecond(withText(file, main), entry, wanted.second);
 }
 
 function writeSecond(file: EnvFile, entry: Entry, wanted: Second): string {
@@ -81,7 +81,7 @@ function withoutLine(file: EnvFile, { assignment }: Variable, main: Variable): s
     [assignment.key, null],
     [main.assignment.key, main.value],
   ]);
-  const problem = problemWithChange(file.text, text, expected);
+  const problem = problemWithChange(file.text, text, expected, file.audience);
   if (problem === undefined) return text;
   throw new KeyturnError(
     'malformed',

@@ -15,5 +15,5 @@ export function writePair(file: EnvFile, entry: Entry, arrangement: Arrangement)
   const variable = secondName(entry.exposure) ?? '';
   const [user, password] = parsePair(arrangement === 'new only' ? entry.new : entry.old);
   const withUser = writeValue(file, entry.key, user, entry.original, 'name');
-  return writeValue(withText(file.target, file.bytes, withUser), variable, password, entry.second);
+  return writeValue(withText(file, withUser), variable, password, entry.second);
 }

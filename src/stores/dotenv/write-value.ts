@@ -37,7 +37,7 @@ export function firstGood(
   let problem = 'no way of quoting carries it';
   for (const raw of ways) {
     const text = change(raw);
-    const found = problemWithChange(file.text, text, new Map([[key, value]]));
+    const found = problemWithChange(file.text, text, new Map([[key, value]]), file.audience);
     if (found === undefined) return text;
     problem = found;
   }
@@ -45,7 +45,7 @@ export function firstGood(
     'unrepresentable',
     `${file.target.path}: a value of ${key} cannot be written for every program: ${problem}`,
     {
-      hint: 'values made by hex:N, base64url:N or base64:N can be written everywhere',
+      hint: 'values made by hex:N, base64url:N or base64:N can be written everywhere; fewer readers: at the store can take more',
     },
   );
 }

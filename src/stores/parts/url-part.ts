@@ -14,9 +14,7 @@ function locate(url: string, which: 'user' | 'password'): PartLocation {
   const authority = match?.[1];
   const offset = match?.indices?.[1]?.[0];
   if (authority === undefined || offset === undefined) {
-    throw new KeyturnError('malformed', 'the value is not a URL with scheme://', {
-      hint: 'write it as scheme://user:password@host/…',
-    });
+    throw notAUrl(url);
   }
   const at = authority.indexOf('@');
   // Programs disagree over which of several @ ends the password.
@@ -29,6 +27,24 @@ function locate(url: string, which: 'user' | 'password'): PartLocation {
     throw new KeyturnError('not-found', `the URL has no ${which}`, { hint: ESCAPE_HINT });
   }
   return { start: offset + start, end: offset + end, value: decode(authority.slice(start, end), which) };
+}
+
+const IN_VARIABLES = 'swap: { credential: { in: variables, user: DB_USER, password: DB_PASSWORD } }';
+
+function notAUrl(text: string): KeyturnError {
+  if (/^jdbc:/i.test(text)) {
+    return new KeyturnError('malformed', 'the value is a JDBC URL, which Keyturn does not take apart', {
+      hint: `let the application read user and password from variables of their own: ${IN_VARIABLES}`,
+    });
+  }
+  if (/(?:^|[\s;])(?:password|pwd)[ \t]{0,10}=/i.test(text)) {
+    return new KeyturnError('malformed', 'the value is a list of keywords (host=… password=…), and no URL', {
+      hint: `write it as postgresql://USER:PASSWORD@HOST/DATABASE, or keep user and password in variables of their own: ${IN_VARIABLES}`,
+    });
+  }
+  return new KeyturnError('malformed', 'the value is not a URL with scheme://', {
+    hint: 'write it as scheme://user:password@host/…',
+  });
 }
 
 function decode(text: string, which: string): string {

@@ -3,6 +3,7 @@ import { lstat, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KeyturnError } from '../../domain/errors.js';
 import { SecretValue } from '../../domain/secret-value.js';
+import { assertPlaintext } from '../files/encrypted-text.js';
 import { errorCode, fileError } from '../files/file-errors.js';
 import { resolveTarget, type Target } from '../files/replaceable.js';
 
@@ -26,7 +27,9 @@ export async function readSecretFile(directory: string, name: string): Promise<S
   const bytes = await readFile(target.path).catch((error: unknown) => {
     throw fileError(error, `read ${target.path}`);
   });
-  return { target, bytes, text: decode(bytes, target.path) };
+  const text = decode(bytes, target.path);
+  assertPlaintext(text, target.path);
+  return { target, bytes, text };
 }
 
 /** @throws KeyturnError `malformed` for what would lead out of the directory. */

@@ -31,9 +31,9 @@ function readAll(text: string): FileReading {
       continue;
     }
     if ((delimiter !== '=' && delimiter !== ':') || key.includes(' '))
-      return { variables, brokenAt: lineAt(text, end) };
+      return { variables: new Map(), brokenAt: lineAt(text, end) };
     const value = readValue(text, skip(INLINE_SPACE, text, end + 1));
-    if (!value) return { variables, brokenAt: lineAt(text, end) };
+    if (!value) return { variables: new Map(), brokenAt: lineAt(text, end) };
     variables.set(key, value.reading);
     at = skip(STATEMENT_START, text, value.end);
   }
