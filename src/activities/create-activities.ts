@@ -20,7 +20,14 @@ import { reencryptAtomically, reencryptRows, splitRows } from './encryption/rows
 import { checkRecovery } from './encryption/loss.js';
 import { awaitReentries, destroyQuarantine, findReentries, recoverRows, undoRecovery } from './encryption/recovery.js';
 import { deployService, stopService } from './services.js';
-import { proveOldRefused, revokeSessions, runChecks, watchMonitors } from './verification.js';
+import {
+  proveOldRefused,
+  rehearseProof,
+  revokeSessions,
+  runChecks,
+  seeWhoSigns,
+  watchMonitors,
+} from './verification.js';
 import { awaitAdoption, findRejected, findSessions, terminateOldSessions } from './swap/adoption.js';
 import { changePassword, stageCredential } from './swap/credential.js';
 import {
@@ -52,6 +59,8 @@ export function createActivities(
     revokeSessions: asActivity((tools, revocation) => revokeSessions(revocation, deps, tools)),
     runChecks: asActivity(({ signal }, checks) => runChecks(checks, deps, signal)),
     watchMonitors: asActivity((tools, watch) => watchMonitors(watch, deps, tools)),
+    rehearseProof: asActivity(({ signal }, hold) => rehearseProof(hold, deps, signal)),
+    seeWhoSigns: asActivity(({ signal }, hold) => seeWhoSigns(hold, deps, signal)),
     proveOldRefused: asActivity(({ signal }, hold) => proveOldRefused(hold, deps, signal)),
     findWindow: asActivity((_, window) => Promise.resolve(findWindow(window))),
     findHolder: asActivity((_, workflowId) => deps.findHolder(workflowId)),

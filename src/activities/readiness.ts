@@ -9,7 +9,9 @@ import { openDeployer } from '../deployers/open-deployer.js';
 import { milliseconds } from '../domain/durations.js';
 import { KeyturnError } from '../domain/errors.js';
 import { placeInWords } from '../domain/place.js';
+import type { JoseHeader } from '../domain/jose-header.js';
 import type { RotationPlan } from '../domain/plan.js';
+import { mustBeTakenOn } from '../domain/proof.js';
 import { formatRef } from '../domain/refs.js';
 import type { PlannedCheck } from '../domain/specs/check.js';
 import type { Versions } from '../domain/slot.js';
@@ -23,6 +25,7 @@ import { askAboutEncryption } from './encryption/readiness.js';
 import type { LeftBehind, Readiness } from './rotation-activities.js';
 import { askAboutSwap, passwordInUse, stateOfOldRole } from './swap/readiness.js';
 import { inTheSamePlace, sharedWith } from './uniqueness.js';
+import { rehearseProof } from './verification.js';
 
 export interface ReadinessLine {
   readonly question: string;
@@ -45,7 +48,7 @@ export async function assessReadiness(
   plan: RotationPlan,
   deps: ActivityDeps,
   options: ReadinessOptions,
-): Promise<{ lines: ReadinessLine[]; leftBehind: LeftBehind | null }> {
+): Promise<{ lines: ReadinessLine[]; leftBehind: LeftBehind | null; tokenHeader: JoseHeader | null }> {
   const { slot } = plan;
   // `keyturn plan` asks without an activity around it.
   for (const place of secretPlacesIn(plan)) hideValuesOf(place);
@@ -123,6 +126,32 @@ export async function assessReadiness(
       });
     }
   }
+  let tokenHeader: JoseHeader | null = null;
+  const { proof } = plan;
+  if (proof && versions?.current && options.flows && !leftBehind)
+    await ask('proof', async () => {
+      try {
+        const { tokenHeader: seen, summary } = await rehearseProof(
+          { slot, rotation: plan.requestId, proof },
+          deps,
+          options.signal,
+        );
+        tokenHeader = seen;
+        return summary;
+      } catch (error) {
+        // After a leak the value is replaced all the same; the end will say what was proven.
+        if (mustBeTakenOn(plan.reason) && error instanceof KeyturnError) return { warning: error.message };
+        throw error;
+      }
+    });
+  if (!options.flows) {
+    const untried = [...plan.verify.map(({ name }) => name), ...(proof ? ['the proof'] : [])];
+    if (untried.length > 0)
+      await ask('flows', () => {
+        const warning = `not tried here, since signing in leaves traces: ${untried.join(', ')}; a run's first step tries them`;
+        return Promise.resolve({ warning });
+      });
+  }
   const { revocation } = plan;
   if (revocation)
     await ask('sessions', async () => `${await countSessions(revocation.database, revocation.count, context)} live`);
@@ -130,12 +159,12 @@ export async function assessReadiness(
     await deps.ledger.ping();
     return 'reachable';
   });
-  return { lines, leftBehind };
+  return { lines, leftBehind, tokenHeader };
 }
 
 /** @throws KeyturnError `not-ready` with every problem; `effect` is `none`. */
 export async function checkReadiness(plan: RotationPlan, deps: ActivityDeps, signal: AbortSignal): Promise<Readiness> {
-  const { lines, leftBehind } = await assessReadiness(plan, deps, { signal, flows: true });
+  const { lines, leftBehind, tokenHeader } = await assessReadiness(plan, deps, { signal, flows: true });
   const problems = lines.filter((line) => line.state === 'problem');
   if (problems.length > 0) {
     const text = problems.map((line) => `${line.question}: ${line.answer}`).join('; ');
@@ -145,7 +174,7 @@ export async function checkReadiness(plan: RotationPlan, deps: ActivityDeps, sig
   }
   const warnings = lines.filter((line) => line.state === 'warning').map((line) => `${line.question}: ${line.answer}`);
   const summary = `${lines.length} questions asked, all well${warnings.length > 0 ? `; noted: ${warnings.join('; ')}` : ''}`;
-  return { summary, facts: { questions: lines.length, warnings: warnings.length }, leftBehind };
+  return { summary, facts: { questions: lines.length, warnings: warnings.length }, leftBehind, tokenHeader };
 }
 
 /** A person waits: whoever is well passes at once, and whoever is not may be starting, which is told just as soon. */

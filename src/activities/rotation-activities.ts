@@ -3,6 +3,7 @@
  * Arguments carry references; every activity is idempotent for one `rotation` (the run's request id).
  */
 import type { Evidence } from '../domain/evidence.js';
+import type { JoseHeader } from '../domain/jose-header.js';
 import type { RotateInput } from '../domain/messages.js';
 import type { PlannedProof, PlannedRevocation, PlannedService, RotationPlan } from '../domain/plan.js';
 import type { ProofEvidence } from '../domain/proof.js';
@@ -28,6 +29,8 @@ export interface LeftBehind {
 
 export interface Readiness extends Evidence {
   readonly leftBehind: LeftBehind | null;
+  /** Of a token that the application issued before anything was changed; null: it issues none, or it was not asked for one. */
+  readonly tokenHeader: JoseHeader | null;
 }
 
 export interface Holder {
@@ -67,7 +70,11 @@ export interface RotationActivities {
   runChecks(checks: readonly PlannedCheck[]): Promise<Evidence>;
   /** A duration, not a deadline, so that a worker's wrong clock cannot shorten it. Resumes with the same baseline on another worker. */
   watchMonitors(watch: { monitors: readonly PlannedMonitor[]; milliseconds: number }): Promise<Evidence>;
-  proveOldRefused(hold: Hold & { proof: PlannedProof }): Promise<ProofEvidence>;
+  /** The proof with the value in use; what it saw of a token goes to `proveOldRefused`. @throws `proof-inconclusive`. */
+  rehearseProof(hold: Hold & { proof: PlannedProof }): Promise<Evidence & Pick<Readiness, 'tokenHeader'>>;
+  /** While both values are accepted. @throws `signs-with-old`. */
+  seeWhoSigns(hold: Hold & { proof: PlannedProof }): Promise<Evidence>;
+  proveOldRefused(hold: Hold & { proof: PlannedProof; oldHeader: Readiness['tokenHeader'] }): Promise<ProofEvidence>;
 
   /** How long until the window is open (0: it is) at `at` (workflow time), and when it closes (ISO 8601). */
   findWindow(

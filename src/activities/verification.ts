@@ -1,11 +1,15 @@
 /** Looking at the world after a change: flows, sessions, monitors, and the proof that the old value is dead. */
 import { passConsecutively } from '../checks/consecutive.js';
 import { watchMonitors as watch, type MonitorState } from '../checks/monitor.js';
+import type { CheckContext } from '../checks/check.js';
 import { proveOldRefused as prove } from '../checks/proof.js';
+import { rehearseProof as rehearse, type Rehearsal } from '../checks/rehearsal.js';
 import { countSessions, revokeSessions as revoke } from '../checks/sessions.js';
+import { seeWhoSigns as see } from '../checks/signer.js';
 import type { Evidence } from '../domain/evidence.js';
+import type { JoseHeader } from '../domain/jose-header.js';
 import type { PlannedProof, PlannedRevocation } from '../domain/plan.js';
-import { proven, type ProofEvidence } from '../domain/proof.js';
+import type { ProofEvidence } from '../domain/proof.js';
 import type { PlannedCheck, PlannedMonitor } from '../domain/specs/check.js';
 import { openStore } from '../stores/open-store.js';
 import type { ActivityTools } from './as-activity.js';
@@ -71,13 +75,35 @@ export async function watchMonitors(
   });
 }
 
-export async function proveOldRefused(
+export async function rehearseProof(
   { slot, proof }: Hold & { proof: PlannedProof },
+  deps: ActivityDeps,
+  signal: AbortSignal,
+): Promise<Rehearsal> {
+  const current = await openStore(slot.store, deps).read(slot, 'current');
+  return await rehearse(proof, { current, context: contextOf(deps, signal) });
+}
+
+export async function seeWhoSigns(
+  { slot, proof }: Hold & { proof: PlannedProof },
+  deps: ActivityDeps,
+  signal: AbortSignal,
+): Promise<Evidence> {
+  const store = openStore(slot.store, deps);
+  const [old, fresh] = [await store.read(slot, 'previous'), await store.read(slot, 'current')];
+  return await see(proof, { old, fresh, context: contextOf(deps, signal) });
+}
+
+export async function proveOldRefused(
+  { slot, proof, oldHeader }: Hold & { proof: PlannedProof; oldHeader: JoseHeader | null },
   deps: ActivityDeps,
   signal: AbortSignal,
 ): Promise<ProofEvidence> {
   const store = openStore(slot.store, deps);
   const [old, current] = [await store.read(slot, 'previous'), await store.read(slot, 'current')];
-  const context = { signal, resolveCredential: credentialResolver(deps.variables) };
-  return proven(await prove(proof, { old, current, context }));
+  return await prove(proof, { old, current, oldHeader, context: contextOf(deps, signal) });
+}
+
+function contextOf(deps: ActivityDeps, signal: AbortSignal): CheckContext {
+  return { signal, resolveCredential: credentialResolver(deps.variables) };
 }

@@ -1,4 +1,4 @@
-import { sign } from 'cookie-signature';
+import { sign, unsign } from 'cookie-signature';
 import { SecretValue } from '../domain/secret-value.js';
 import type { PlannedProof } from '../domain/plan.js';
 import type { CheckContext } from './check.js';
@@ -28,9 +28,18 @@ export async function presentCookie(proof: CookieProof, context: CheckContext): 
   const present = (value: string): Outgoing =>
     withCookies(request, [...others, `${proof.cookie}=${new SecretValue(value).reveal()}`].join('; '));
   return {
-    genuine: present(issued.value),
+    issued: {
+      request: present(issued.value),
+      header: null,
+      signedWith: (key) => unsign(signedIn(issued.value), key.reveal()) !== false,
+    },
     forge: (key) => present(encodeURIComponent(`s:${sign(content, key.reveal())}`)),
   };
+}
+
+/** Without `s:`, once it is known to be signed. */
+function signedIn(cookie: string): string {
+  return decodeURIComponent(cookie).slice(2);
 }
 
 /** The signature has no dot in it, so the last one parts content and signature. */

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { joseHeader, type JoseHeader } from '../domain/jose-header.js';
 import { SecretValue } from '../domain/secret-value.js';
 import type { PlannedProof } from '../domain/plan.js';
 import type { CheckContext } from './check.js';
@@ -25,21 +26,35 @@ export async function presentToken(proof: JwtProof, context: CheckContext): Prom
   if (!answer.passed) throw loginFailed(proof.flow.name, answer.summary);
   const token = values.get(key);
   if (!token) throw unlike(`${proof.flow.name} captures nothing called ${proof.capture}`);
-  const signedPart = token.reveal().split('.').slice(0, 2).join('.');
-  const hash = hashOf(token.reveal());
-  if (hash === null) throw unlike(`${proof.capture} is not a token signed with HS256, HS384 or HS512`);
+  const [first = '', claims = '', signature = ''] = token.reveal().split('.');
+  const header = headerOf(token.reveal());
+  const hash = header && hashOf(header);
+  if (!header || !hash) throw unlike(`${proof.capture} is not a token signed with HS256, HS384 or HS512`);
   const present = (text: string) => fillRequest(proof.request, new Map(values).set(key, new SecretValue(text)));
+  const signed = (part: string, value: SecretValue, by: string): string =>
+    createHmac(by, value.reveal()).update(part, 'ascii').digest('base64url');
   return {
-    genuine: present(token.reveal()),
-    forge: (value) =>
-      present(`${signedPart}.${createHmac(hash, value.reveal()).update(signedPart, 'ascii').digest('base64url')}`),
+    issued: {
+      request: present(token.reveal()),
+      header,
+      signedWith: (value) => signed(`${first}.${claims}`, value, hash) === signature,
+    },
+    forge: (value, other) => {
+      const part = `${other ? Buffer.from(JSON.stringify(other)).toString('base64url') : first}.${claims}`;
+      return present(`${part}.${signed(part, value, (other && hashOf(other)) ?? hash)}`);
+    },
   };
 }
 
-function hashOf(token: string): string | null {
+/** @returns null for what is no token, or has a header that says more than plain values. */
+function headerOf(token: string): JoseHeader | null {
   const parts = token.split('.');
   if (parts.length !== 3) return null;
-  const header = parseJson(Buffer.from(parts[0] ?? '', 'base64url').toString('utf8'));
-  const algorithm = (header as { alg?: unknown } | null | undefined)?.alg;
-  return typeof algorithm === 'string' && Object.hasOwn(HASHES, algorithm) ? (HASHES[algorithm] ?? null) : null;
+  const text = Buffer.from(parts[0] ?? '', 'base64url').toString('utf8');
+  const header = joseHeader.safeParse(parseJson(text));
+  return header.success ? header.data : null;
+}
+
+function hashOf({ alg }: JoseHeader): string | null {
+  return typeof alg === 'string' && Object.hasOwn(HASHES, alg) ? (HASHES[alg] ?? null) : null;
 }

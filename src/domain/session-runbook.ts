@@ -58,6 +58,14 @@ export function outlineSessionRotation(plan: RotationPlan): StepOutline[] {
       detail: rollout,
       undo: 'undone on failure',
     },
+    overlap &&
+      plan.proof &&
+      plan.proof.type !== 'value' && {
+        key: 'signer',
+        title: 'See that what is issued is signed with the new value',
+        detail: `${plan.proof.login}, several times; the signature is verified here`,
+        undo: 'nothing to undo',
+      },
     plan.revocation && {
       key: 'revoke',
       title: 'End all sessions',

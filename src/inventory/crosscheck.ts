@@ -7,6 +7,7 @@ import { checkFileNames } from './crosscheck/file-names.js';
 import { Findings, type Finding, type Report } from './crosscheck/findings.js';
 import { checkPlaceholders } from './crosscheck/placeholders.js';
 import { Places } from './crosscheck/places.js';
+import { checkProofs } from './crosscheck/proofs.js';
 import { checkPolicies } from './crosscheck/policy.js';
 import { checkReferences } from './crosscheck/references.js';
 import { checkSecrets } from './crosscheck/secrets.js';
@@ -47,6 +48,7 @@ function crosscheckSystem(system: InventorySystem, places: Places, destinations:
     checkReferences(environment, report);
     checkSecrets(environment, report);
     checkDeploys(environment, report);
+    checkProofs(environment, report);
     checkFileNames(environment, report);
     checkSwaps(environment, report);
     checkEncryption(environment, report);

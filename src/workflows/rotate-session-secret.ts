@@ -13,7 +13,7 @@ import { Board } from './lib/board.js';
 import type { Gatekeeper } from './lib/gatekeeper.js';
 import { answer } from './lib/failures.js';
 import { oneAfterTheOther } from './lib/one-after-the-other.js';
-import { proveOldDead } from './lib/proving.js';
+import { proveOldDead, rehearse } from './lib/proving.js';
 import { holdOf, rollOut } from './lib/rollout.js';
 import { Run } from './lib/run.js';
 import { settleLeftovers } from './lib/settle.js';
@@ -32,7 +32,7 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
   const board = new Board(plan, gates, outlineSessionRotation(plan));
   gates.onChange(() => board.refresh());
   const run = new Run(plan, gates, board);
-  const { ref, taskQueue, overlap, approval } = plan;
+  const { ref, taskQueue, overlap, approval, proof } = plan;
   const hold = holdOf(plan);
   const name = formatRef(ref);
 
@@ -41,7 +41,11 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
       effects('Check that everything is ready', taskQueue).checkReadiness(plan),
     );
     run.nothingStandsInTheWay();
-    if (ready.leftBehind) await settleLeftovers(run, ready.leftBehind);
+    let { tokenHeader: oldHeader } = ready;
+    if (ready.leftBehind) {
+      await settleLeftovers(run, ready.leftBehind);
+      if (proof) oldHeader = await rehearse(run, proof);
+    }
     await run.step(
       'stage',
       () =>
@@ -62,12 +66,17 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
     if (overlap) {
       await rollOut(run, 'accept', 'old, accept new', { from: 'old only' });
       await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new' });
+      // Before the overlap begins to count: who signs with the old value would sign everybody out with deploy 3.
+      if (proof && proof.type !== 'value')
+        await run.step('signer', () =>
+          effects('See who signs with the new value', taskQueue).seeWhoSigns({ ...hold, proof }),
+        );
     } else {
       await rollOut(run, 'switch', 'new only', { from: 'old only' });
     }
     const allSignWithNew = Date.now();
 
-    const { revocation, proof } = plan;
+    const { revocation } = plan;
     if (revocation)
       await run.step('revoke', () => effects('End all sessions', taskQueue).revokeSessions(revocation), {
         lasting: 'the sessions that were ended stay ended',
@@ -87,7 +96,7 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
     await run.pointOfNoReturn(async () => {
       if (overlap) await rollOut(run, 'retire', 'new only');
       const prove = longEffects('Prove that the old value is refused', taskQueue);
-      await proveOldDead(run, proof && (() => prove.proveOldRefused({ ...hold, proof })));
+      await proveOldDead(run, proof && (() => prove.proveOldRefused({ ...hold, proof, oldHeader })));
       await run.step('forget', () => persistentEffects('Destroy the old value', taskQueue).forgetPrevious(hold));
     });
   });

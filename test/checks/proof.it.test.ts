@@ -4,6 +4,8 @@ import express, { type Express } from 'express';
 import session, { MemoryStore } from 'express-session';
 import { describe, expect, test } from 'vitest';
 import { proveOldRefused } from '../../src/checks/proof.js';
+import { rehearseProof } from '../../src/checks/rehearsal.js';
+import { seeWhoSigns } from '../../src/checks/signer.js';
 import type { PlannedProof } from '../../src/domain/plan.js';
 import { proofSpec } from '../../src/domain/specs/secret.js';
 import { SecretValue } from '../../src/domain/secret-value.js';
@@ -230,6 +232,160 @@ describe('a token', () => {
     const { url } = await serve(issuer('HS256', current, [current]));
     const error = await failureOf(proveOldRefused(tokenProof(url, {}), { old, current, context }));
     expect(error.message).toContain('does not carry ${captured.token}');
+  });
+});
+
+describe('a token that names its key', () => {
+  type Keys = Readonly<Record<string, SecretValue>>;
+  const encode = (data: object) => Buffer.from(JSON.stringify(data)).toString('base64url');
+  const sign = (text: string, key: SecretValue) => createHmac('sha256', key.reveal()).update(text).digest('base64url');
+
+  /** Signs with the key of this name, and verifies by the name that stands in the token. */
+  function byName(signs: string, keys: Keys, names = 'kid'): RequestListener {
+    return (request, response) => {
+      const key = keys[signs];
+      if (request.url === '/login' && key) {
+        const text = `${encode({ alg: 'HS256', [names]: signs })}.${encode({ sub: 'smoke' })}`;
+        return void response.end(JSON.stringify({ token: `${text}.${sign(text, key)}` }));
+      }
+      const [header = '', claims = '', signature] = (request.headers.authorization ?? '').slice(7).split('.');
+      const named = (JSON.parse(Buffer.from(header, 'base64url').toString()) as Record<string, string>)[names] ?? '';
+      const known = keys[named];
+      response.writeHead(known && sign(`${header}.${claims}`, known) === signature ? 200 : 401).end();
+    };
+  }
+
+  const proofFor = (url: string) =>
+    proofOf(
+      {
+        type: 'jwt',
+        login: 'sign-in',
+        capture: 'token',
+        request: { url: `${url}/me`, headers: { Authorization: 'Bearer ${captured.token}' } },
+      },
+      planned('http-flow', { steps: [{ name: 'log in', url: `${url}/login`, capture: { token: 'json:/token' } }] }),
+    );
+
+  test('is tried under the old name too: a verifier that still knows the old key by it is found out', async () => {
+    const [old, current] = [secret(), secret()];
+    const before = await serve(byName('k1', { k1: old }));
+    const { tokenHeader } = await rehearseProof(proofFor(before.url), { current: old, context });
+    expect(tokenHeader).toEqual({ alg: 'HS256', kid: 'k1' });
+
+    const after = await serve(byName('k2', { k1: old, k2: current }));
+    const found = proveOldRefused(proofFor(after.url), { old, current, oldHeader: tokenHeader, context });
+    expect((await failureOf(found)).code).toBe('old-still-accepted');
+
+    const clean = await serve(byName('k2', { k2: current }));
+    const evidence = await proveOldRefused(proofFor(clean.url), { old, current, oldHeader: tokenHeader, context });
+    expect(evidence).toMatchObject({ proof: { proven: true }, facts: { refused: 10 } });
+    expect(evidence.summary).toContain('under the header of a token from before the switch and under the new one');
+  });
+
+  test.each(['kid', 'jku', 'x5t'])('(%s) and of which none was had before the switch proves nothing', async (names) => {
+    const [old, current] = [secret(), secret()];
+    const { url } = await serve(byName('k2', { k2: current }, names));
+    const { proof } = await proveOldRefused(proofFor(url), { old, current, oldHeader: null, context });
+    expect(proof.proven).toBe(false);
+    expect(proof.because).toContain(`tokens name their key (${names})`);
+  });
+});
+
+describe('a rehearsal, with the value in use', () => {
+  const flow = (url: string) => planned('http-flow', { steps: [{ name: 'log in', url: `${url}/login` }] });
+  const cookieProof = (url: string) =>
+    proofOf({ type: 'signed-cookie', login: 'sign-in', cookie: 'sid', request: { url: `${url}/me` } }, flow(url));
+
+  /** A session cookie in somebody else's form: keygrip (`sid` beside `sid.sig`), Flask (itsdangerous). */
+  test.each([
+    ['keygrip', ['sid=eyJ1c2VyIjoic21va2UifQ==', 'sid.sig=Pxb0MWvZB7hZpzVnHGTZ1g4dXHo'], 'is not signed'],
+    ['Flask', ['sid=eyJ1c2VyIjoic21va2UifQ.ZxYxQg.2sLx1Lz9o5rJ4vJH2d2zN0a1b2c'], 'is not signed'],
+    [
+      'another key',
+      ['sid=s%3Aabc.c2lnbmVkIHdpdGggYW5vdGhlciBrZXk'],
+      'made here with the value in use was refused (401)',
+    ],
+  ])('finds out that a proof cannot be made: cookies of %s', async (_, cookies, said) => {
+    const { url } = await serve((request, response) => {
+      if (request.url === '/login') return void response.setHeader('Set-Cookie', cookies).end();
+      const genuine = cookies.every((cookie) => request.headers.cookie?.includes(cookie));
+      response.writeHead(genuine ? 200 : 401).end();
+    });
+    const error = await failureOf(rehearseProof(cookieProof(url), { current: secret(), context }));
+    expect(error).toMatchObject({ code: 'proof-inconclusive', effect: 'none' });
+    expect(error.message).toContain(said);
+  });
+
+  test('passes where the value itself is the credential', async () => {
+    const current = secret();
+    const { url } = await serve((request, response) => {
+      response.writeHead(request.headers['x-api-key'] === current.reveal() ? 200 : 403).end();
+    });
+    const proof = proofOf({ type: 'value', request: { url, headers: { 'X-Api-Key': '${value}' } } });
+    expect(await rehearseProof(proof, { current, context })).toMatchObject({
+      summary: `the value in use is accepted (200), a random one refused (403): GET ${url}`,
+      tokenHeader: null,
+    });
+  });
+});
+
+describe('while both values are accepted', () => {
+  const flow = (url: string) =>
+    planned('http-flow', { steps: [{ name: 'log in', method: 'POST', url: `${url}/login` }] });
+  const app = (...secrets: SecretValue[]) => {
+    const one = express();
+    one.use(
+      session({ name: 'sid', secret: secrets.map((value) => value.reveal()), resave: false, saveUninitialized: true }),
+    );
+    one.post('/login', (_, response) => void response.end());
+    return one;
+  };
+  const proofFor = (url: string) =>
+    proofOf({ type: 'signed-cookie', login: 'sign-in', cookie: 'sid', request: { url: `${url}/me` } }, flow(url));
+
+  test('it is seen who signs with the new one, instance by instance', async () => {
+    const [old, fresh] = [secret(), secret()];
+    const good = await balanced([app(fresh, old), app(fresh, old)]);
+    expect((await seeWhoSigns(proofFor(good), { old, fresh, context })).summary).toContain('3 of 3 sign-ins');
+    for (const instances of [[app(old, fresh)], [app(fresh, old), app(old, fresh)]]) {
+      const error = await failureOf(seeWhoSigns(proofFor(await balanced(instances)), { old, fresh, context }));
+      expect(error).toMatchObject({ code: 'signs-with-old', effect: 'none', retryable: false });
+      expect(error.message).toContain('signed with the old value');
+    }
+  });
+
+  test('and that somebody signs with a value that is neither', async () => {
+    const [old, fresh] = [secret(), secret()];
+    const error = await failureOf(seeWhoSigns(proofFor(await balanced([app(secret())])), { old, fresh, context }));
+    expect(error.message).toContain('signed with neither the new nor the old value');
+  });
+});
+
+describe('a redirect', () => {
+  const redirecting =
+    (known: SecretValue, to: string): RequestListener =>
+    (request, response) => {
+      if (request.headers['x-api-key'] === known.reveal()) response.end();
+      else response.writeHead(302, { Location: to }).end();
+    };
+  const valueProof = (url: string) =>
+    proofOf({
+      type: 'value',
+      request: { url, headers: { 'X-Api-Key': '${value}' } },
+      refused: [302],
+      refusedTo: '/login',
+    });
+
+  test.each([
+    ['/login?next=%2F', 'refused'],
+    ['/maintenance', 'neither'],
+    ['/login/../maintenance', 'neither'],
+  ])('to %s is %s', async (to, verdict) => {
+    const [old, current] = [secret(), secret()];
+    const { url } = await serve(redirecting(current, to));
+    const proving = proveOldRefused(valueProof(url), { old, current, context });
+    if (verdict === 'refused') expect((await proving).facts).toMatchObject({ answers: '302 ×5' });
+    else expect((await failureOf(proving)).message).toContain('was answered 302, neither accepted nor refused');
   });
 });
 

@@ -9,7 +9,7 @@ import { rotationWorkflowId } from '../../src/domain/refs.js';
 import { approvalSpec } from '../../src/domain/specs/policy.js';
 import { accompany, BEN, DAY_AND_SKEW_SECONDS, failureOf, tolerateEnd, worldOf } from './support/driving.js';
 import { openHarness, type Harness } from './support/harness.js';
-import { fullPlan, planOf } from './support/plan.js';
+import { fullPlan, planOf, tokenProof } from './support/plan.js';
 import { failWith, loseFirstAnswer, untilCancelled, type ActivityName } from './support/world.js';
 
 let harness: Harness;
@@ -51,6 +51,33 @@ describe('an undisturbed rotation', () => {
       'arrangeSecret new only',
     ]);
     expect(world.calls.filter((call) => call === 'deployService')).toHaveLength(6);
+  });
+});
+
+describe('an application that signs with the wrong one of two values', () => {
+  it('is found out before the overlap begins to count, and everything is undone', async () => {
+    const world = worldOf(fullPlan, { approval: approvalSpec.parse({}), proof: tokenProof });
+    const act = failWith('none', 'sign-in 1 of 3 was given something signed with the old value');
+    world.faults.push({ activity: 'seeWhoSigns', when: 'before', act });
+    await harness.withWorker(world, async () => {
+      const failure = await failureOf((await harness.start(world)).result());
+      expect(failure.type).toBe('rolled-back');
+      expect(failure.message).toContain('signed with the old value; everything is as it was before');
+    });
+    expect(world.calls).not.toContain('revokeSessions');
+    expect(world.state).toMatchObject({ old: 'v1', pending: null, previous: null, sessions: 7 });
+    expect(world.state.running).toEqual({ web: 'old only', jobs: 'old only' });
+  });
+
+  it('is not looked for without an overlap, or where nothing is signed', async () => {
+    for (const world of [
+      worldOf(planOf, { proof: tokenProof }),
+      worldOf(fullPlan, { approval: approvalSpec.parse({}) }),
+    ])
+      await harness.withWorker(world, async () => {
+        expect((await accompany(harness, await harness.start(world))).outcome).toBe('completed');
+        expect(world.calls).not.toContain('seeWhoSigns');
+      });
   });
 });
 
@@ -274,6 +301,15 @@ describe('whether the old value is dead', () => {
       expect(failure.details).toMatchObject([{ outcome: 'stopped', proof: NOTHING }]);
     });
     expect(world.state).toMatchObject({ old: 'v2', previous: 'v1', running: { web: 'new only' } });
+  });
+
+  it('is tried with the header of a token from before the switch', async () => {
+    const world = worldOf(planOf, { proof: tokenProof });
+    world.headers.readiness = { alg: 'HS256', kid: 'k1' };
+    await harness.withWorker(world, async () => {
+      await (await harness.start(world)).result();
+    });
+    expect(world.headers.proof).toEqual({ alg: 'HS256', kid: 'k1' });
   });
 
   it('is not said of a run that was undone', async () => {

@@ -5,7 +5,7 @@ import type { Arrangement } from '../../src/domain/slot.js';
 import { approvalSpec } from '../../src/domain/specs/policy.js';
 import { accompany, BEN, failureOf, worldOf } from './support/driving.js';
 import { openHarness, type Harness } from './support/harness.js';
-import { fullPlan, planOf } from './support/plan.js';
+import { fullPlan, planOf, tokenProof } from './support/plan.js';
 import { failWith, loseFirstAnswer, untilCancelled, type ActivityName, type World } from './support/world.js';
 
 let harness: Harness;
@@ -32,7 +32,10 @@ function leftAt(arrangement: Arrangement, make: typeof planOf, changes: Paramete
 
 /** The calls between readiness and the run's own staging. */
 function settling(world: World): string[] {
-  return world.calls.slice(ASKED_ONLY.length, world.calls.indexOf('stageSecret'));
+  // What follows is the run's own again: first of all the proof is tried, where there is one.
+  const own = world.plan.proof ? 'rehearseProof' : 'stageSecret';
+  expect(world.calls).toContain(own);
+  return world.calls.slice(ASKED_ONLY.length, world.calls.indexOf(own));
 }
 
 describe('without gates and window', () => {
@@ -96,6 +99,20 @@ describe('without gates and window', () => {
     expect(world.state.ledger[0]?.evidence.map(({ name }) => name)).toContain(
       'Earlier run: prove that its old value is refused',
     );
+  });
+
+  it('in between it is seen who signs; then the proof is tried with the value that was settled, whose token names its key', async () => {
+    const world = leftAt('new, accept old', fullPlan, { approval: UNGATED, proof: tokenProof });
+    world.headers.rehearsal = { alg: 'HS256', kid: 'k1' };
+    await harness.withWorker(world, async () => {
+      const { steps } = await accompany(harness, await harness.start(world));
+      const names = steps.map(({ name }) => name);
+      expect(names.indexOf('Try the proof with the value in use')).toBe(names.indexOf('Stage a new value') - 1);
+    });
+    expect(world.calls.filter((call) => /Proof|Signs|proveOld|stage/.test(call))).toEqual([
+      ...['seeWhoSigns', 'proveOldRefused', 'rehearseProof', 'stageSecret', 'seeWhoSigns', 'proveOldRefused'],
+    ]);
+    expect(world.headers.proof).toEqual({ alg: 'HS256', kid: 'k1' });
   });
 
   const effects: ActivityName[] = [

@@ -59,6 +59,7 @@ export async function checkRecovery(plan: RotationPlan, deps: ActivityDeps, sign
     summary,
     facts: { lost: lostIn(tables), keys: own.length + foreign.length },
     leftBehind,
+    tokenHeader: null,
     question: questionOf(plan, recovery, tables, [`Tried: ${tried}.`, ...notes.map((note) => `Not tried: ${note}.`)]),
     stoppable,
   };

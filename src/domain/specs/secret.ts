@@ -54,36 +54,29 @@ export type RevocationSpec = z.infer<typeof revocationSpec>;
 
 const statuses = z.array(z.int().min(100).max(599)).min(1);
 
+const answers = {
+  request: httpRequest,
+  accepted: statuses.default([200]),
+  refused: statuses.default([401, 403]),
+  /** A redirect is a refusal only where it leads to this path. */
+  refusedTo: z
+    .string()
+    .startsWith('/', 'must be a path such as /login')
+    .optional()
+    .describe('The path that a redirect leads to, for a redirect to count as a refusal: /login'),
+};
+
 /**
  * How to show that the old value is dead. Each kind has its control: the same request with the new value must be
  * accepted, or the refusal of the old one would prove nothing.
  */
 export const proofSpec = z.discriminatedUnion('type', [
   /** A real cookie is fetched by `login` and its content signed again with the old value (cookie-signature: `s:content.signature`). */
-  z.strictObject({
-    type: z.literal('signed-cookie'),
-    login: text,
-    cookie: text,
-    request: httpRequest,
-    accepted: statuses.default([200]),
-    refused: statuses.default([401, 403]),
-  }),
+  z.strictObject({ type: z.literal('signed-cookie'), login: text, cookie: text, ...answers }),
   /** A real token is captured by `login` and its header and claims signed again with the old value (HS256/384/512). */
-  z.strictObject({
-    type: z.literal('jwt'),
-    login: text,
-    capture: text,
-    request: httpRequest,
-    accepted: statuses.default([200]),
-    refused: statuses.default([401, 403]),
-  }),
+  z.strictObject({ type: z.literal('jwt'), login: text, capture: text, ...answers }),
   /** The value itself is presented, as `${value}`. */
-  z.strictObject({
-    type: z.literal('value'),
-    request: httpRequest,
-    accepted: statuses.default([200]),
-    refused: statuses.default([401, 403]),
-  }),
+  z.strictObject({ type: z.literal('value'), ...answers }),
 ]);
 export type ProofSpec = z.infer<typeof proofSpec>;
 

@@ -1,7 +1,12 @@
 /** Whether the old value is dead: tried where the inventory says how, said on the record either way, and after a leak taken on by a person. */
+import { isCancellation } from '@temporalio/workflow';
 import { formatRef } from '../../domain/refs.js';
 import { mustBeTakenOn, NO_PROOF_DECLARED, notProven, type Proof, type ProofEvidence } from '../../domain/proof.js';
+import type { Readiness } from '../../activities/rotation-activities.js';
+import type { PlannedProof } from '../../domain/plan.js';
+import { effects } from './activities.js';
 import { endsRun, reasonOf } from './failures.js';
+import { holdOf } from './rollout.js';
 import type { Run } from './run.js';
 
 /**
@@ -28,4 +33,19 @@ async function tried(run: Run, attempt: () => Promise<ProofEvidence>): Promise<P
     if (endsRun(error)) run.proves(notProven(reasonOf(error)));
     throw error;
   }
+}
+
+/** What readiness does where nothing is left to be settled: the proof with the value in use, before anything of this run begins. */
+export async function rehearse(run: Run, proof: PlannedProof): Promise<Readiness['tokenHeader']> {
+  const { plan, board } = run;
+  board.addBefore('rehearse', 'Try the proof with the value in use', 'stage');
+  const tried = await run.step('rehearse', async () => {
+    try {
+      return await effects('Try the proof', plan.taskQueue).rehearseProof({ ...holdOf(plan), proof });
+    } catch (error) {
+      if (!mustBeTakenOn(plan.reason) || isCancellation(error) || !endsRun(error)) throw error;
+      return { summary: `the proof cannot be made: ${reasonOf(error)}`, tokenHeader: null };
+    }
+  });
+  return tried.tokenHeader;
 }

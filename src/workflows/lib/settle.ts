@@ -94,7 +94,15 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
   if (waits) {
     await holdWindow(run, 'settle-deploy');
     await run.unlessHalfDone(mixed(run, left, left.arrangement), () =>
-      run.step('settle-deploy', () => deployAll(plan, effects, filesOf(plan.slot))),
+      run.step('settle-deploy', async () => {
+        const { summary } = await deployAll(plan, effects, filesOf(plan.slot));
+        if (!proof || proof.type === 'value') return { summary };
+        const signer = await effects('See who signs with the new value', taskQueue).seeWhoSigns({
+          ...holdOn(run, left),
+          proof,
+        });
+        return { summary: `${summary}; ${signer.summary}` };
+      }),
     );
     run.settled(`every service signs with the value of run ${rotation} now, its old value is still accepted`, true);
     // Nobody knows since when every instance signs with its new value, so its whole overlap is waited for again.
@@ -120,6 +128,8 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
         longEffects("Prove that the earlier run's old value is refused", taskQueue).proveOldRefused({
           ...holdOn(run, left),
           proof,
+          // Nobody has a token of its old value any more.
+          oldHeader: null,
         }),
       ));
     // From here on together: a value that is gone must be on record.

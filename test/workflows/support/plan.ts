@@ -46,6 +46,26 @@ const check = {
   expect: { exitCode: 0 },
 };
 
+const sent = { method: 'GET', url: 'http://127.0.0.1/', timeout: '1s' } as const;
+
+/** A proof that signs in. */
+export const tokenProof: NonNullable<RotationPlan['proof']> = {
+  type: 'jwt',
+  login: 'sign-in',
+  capture: 'token',
+  accepted: [200],
+  refused: [401],
+  request: sent,
+  flow: {
+    name: 'sign-in',
+    type: 'http-flow',
+    steps: [{ name: 'log in', ...sent }],
+    passes: 1,
+    every: '1s',
+    within: '1s',
+  },
+};
+
 /** Every step there is: overlap, both gates, revocation, flows, monitors, proof. */
 export function fullPlan(secret: string, taskQueue: string, changes: Partial<Given> = {}): Given {
   return planOf(secret, taskQueue, {
@@ -58,7 +78,7 @@ export function fullPlan(secret: string, taskQueue: string, changes: Partial<Giv
       type: 'value',
       accepted: [200],
       refused: [401],
-      request: { method: 'GET', url: 'http://127.0.0.1/', timeout: '1s' },
+      request: sent,
     },
     approval: approvalSpec.parse({ gates: ['promote', 'retire'] }),
     ...changes,

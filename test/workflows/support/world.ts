@@ -5,6 +5,7 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import type { RotationActivities } from '../../../src/activities/rotation-activities.js';
 import { findWindow } from '../../../src/activities/window.js';
+import type { JoseHeader } from '../../../src/domain/jose-header.js';
 import type { RotationPlan } from '../../../src/domain/plan.js';
 import { proven, type Proof } from '../../../src/domain/proof.js';
 import type { StepRecord } from '../../../src/domain/report.js';
@@ -43,6 +44,12 @@ export class World {
   readonly state: WorldState;
   readonly calls: string[] = [];
   readonly faults: Fault[] = [];
+  /** What readiness, and after a settlement the rehearsal, see of a token; and what the proof was given of it. */
+  readonly headers: { readiness: JoseHeader | null; rehearsal: JoseHeader | null; proof: JoseHeader | null } = {
+    readiness: null,
+    rehearsal: null,
+    proof: null,
+  };
   leftBehind: { rotation: string; arrangement: Arrangement } | null = null;
 
   constructor(readonly plan: Omit<RotationPlan, 'requestId' | 'operator' | 'reason' | 'note'>) {
@@ -65,7 +72,8 @@ export class World {
       expandRequest: (request) => Promise.resolve([{ ...plan.ref, system: request.system, secret: request.secret }]),
       resolvePlan: ({ operator, reason, requestId, note }) =>
         Promise.resolve({ ...plan, operator, reason, requestId, note: note ?? null }),
-      checkReadiness: () => Promise.resolve({ summary: 'ready', leftBehind: this.leftBehind }),
+      checkReadiness: () =>
+        Promise.resolve({ summary: 'ready', leftBehind: this.leftBehind, tokenHeader: this.headers.readiness }),
       stageSecret: () => {
         state.pending ??= 'v2';
         return said('staged');
@@ -98,7 +106,12 @@ export class World {
       },
       runChecks: () => said('flows pass'),
       watchMonitors: () => said('quiet'),
-      proveOldRefused: async () => proven(await said('refused')),
+      rehearseProof: () => Promise.resolve({ summary: 'accepted', tokenHeader: this.headers.rehearsal }),
+      seeWhoSigns: () => said('signed with the new value'),
+      proveOldRefused: async ({ oldHeader }) => {
+        this.headers.proof = oldHeader;
+        return proven(await said('refused'));
+      },
       findWindow: (window) => Promise.resolve(findWindow(window)),
       remindApprovers: () => {
         state.reminders += 1;
