@@ -1,7 +1,8 @@
 /** Whether a role can be swapped, and how it is best done. Reads only. */
 import type { Server } from '../server.js';
-import { askingWho, mayReadHba, namedInHba } from './by-name.js';
+import { askingWho, assessHba } from './by-name.js';
 import { differences } from './compare-rights.js';
+import { assessEventTriggers } from './event-triggers.js';
 import { readMemberships } from './memberships.js';
 import { localObstacles, sharedObstacles, type Problem } from './obstacles.js';
 import { firstOf, ownedHere } from './ownership.js';
@@ -39,7 +40,6 @@ export async function assessSwap(server: Server, pair: RolePair & { readonly mar
     findings.problems.push(...oldProblems(pair, old), ...(await freshProblems(session, pair)));
     if (!old || findings.problems.some(({ hint }) => hint.includes('same-role'))) return [];
     findings.problems.push(...(await groupProblems(session, pair)), ...(await sharedObstacles(session, pair)));
-    if (await mayReadHba(session)) findings.warnings.push(...(await namedInHba(session, pair.old)));
     findings.warnings.push(...validityWarnings(old));
     await assessMembers(session, pair, findings);
     const all = await dependentDatabases(session, [pair.old]);
@@ -53,8 +53,16 @@ export async function assessSwap(server: Server, pair: RolePair & { readonly mar
     inTransaction(server, { purpose: 'read', database }, async (session) => {
       findings.problems.push(...(await localObstacles(session, pair)), ...(await ownershipProblems(session, pair)));
       findings.warnings.push(...(await askingWho(session, pair.strategy)));
+      const { problems, warnings } = await assessEventTriggers(session);
+      findings.problems.push(...problems);
+      findings.warnings.push(...warnings);
     }),
   );
+  if (databases.length > 0) {
+    const { problems, warnings } = await assessHba(server, pair);
+    findings.problems.push(...problems);
+    findings.warnings.push(...warnings);
+  }
   if (databases.length > 0 && findings.problems.length === 0)
     findings.problems.push(...(await groupLacks(server, pair)));
   return { problems: unique(findings.problems), warnings: findings.warnings };
@@ -86,7 +94,7 @@ export async function recommendStrategy(
   if (!known) return { strategy: 'copy', reason: `there is no role ${group} that could hold the rights` };
   const { problems } = await assessSwap(server, { strategy: 'group', old, fresh: `${old.slice(0, 40)}_next`, group });
   const [first] = problems;
-  if (first) return { strategy: 'copy', reason: `${group} does not hold all that ${old} has: ${first.message}` };
+  if (first) return { strategy: 'copy', reason: `${group} will not do as it is: ${first.message}` };
   return { strategy: 'group', reason: `${group} holds all that ${old} has; nothing has to be copied` };
 }
 

@@ -6,6 +6,7 @@ import { carryDefaults } from './default-privileges.js';
 import { carryGrants } from './grants.js';
 import { carryMemberships, grantMembership, readMemberships } from './memberships.js';
 import { borrowing } from './borrowed.js';
+import { refuseEventTriggers } from './event-triggers.js';
 import { holderOf, type RolePair } from './pair.js';
 import { carryPolicies } from './policies.js';
 import { inEach, reachableDatabases } from './reach.js';
@@ -23,6 +24,7 @@ import { carryMappings } from './user-mappings.js';
  */
 export async function carryOver(server: Server, pair: RolePair): Promise<{ given: string[] }> {
   const first = await inTransaction(server, {}, async (session) => {
+    await refuseEventTriggers(session);
     for (const name of rolesOf(pair)) await needRole(session, name);
     return borrowing(session, rolesOf(pair), async () => ({
       given: [...(await carryShared(session, pair)), ...(await carryDatabase(session, pair))],
@@ -30,9 +32,10 @@ export async function carryOver(server: Server, pair: RolePair): Promise<{ given
     }));
   });
   const others = await inEach(server, first.others, (database) =>
-    inTransaction(server, { database }, (session) =>
-      borrowing(session, rolesOf(pair), () => carryDatabase(session, pair)),
-    ),
+    inTransaction(server, { database }, async (session) => {
+      await refuseEventTriggers(session);
+      return borrowing(session, rolesOf(pair), () => carryDatabase(session, pair));
+    }),
   );
   return { given: [...first.given, ...others.flat()] };
 }

@@ -4,6 +4,7 @@ import type { Evidence } from '../../domain/evidence.js';
 import type { Server } from '../server.js';
 import { borrowing } from './borrowed.js';
 import { carryHeld } from './carry-over.js';
+import { refuseEventTriggers } from './event-triggers.js';
 import { revokeForeignGrants } from './grants.js';
 import { handBack } from './hand-back.js';
 import { leaveRoles } from './memberships.js';
@@ -89,7 +90,8 @@ function refuseOthers(
 }
 
 /** @returns what the heir was given, in words. */
-function clear(server: Server, session: Session, { role, heir, mark }: Drop): Promise<string[]> {
+async function clear(server: Server, session: Session, { role, heir, mark }: Drop): Promise<string[]> {
+  await refuseEventTriggers(session);
   return borrowing(session, [role, heir], async () => {
     const apart = [role, heir];
     const given =
