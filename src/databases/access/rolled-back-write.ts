@@ -8,13 +8,13 @@ import { queryOne } from '../connection.js';
 /** Enough to meet every kind of grant; a schema of a thousand tables would make it minutes. */
 const TABLES = 20;
 /** A proof must not queue behind a migration, with the application's statements behind it. */
-const LOCK_WAIT = '5s';
+const LOCK_WAIT = '500ms';
 
 /**
  * Runs the probe, or tries the role's permissions, in a transaction that is rolled back in every case: also when this process dies
  * (the server ends a transaction with its connection). A statement that ends the transaction itself is found out, and has by then
  * written nothing: the extended protocol takes one statement only.
- * @throws KeyturnError `probe-failed`; a lock that is not had within 5 s is `query-failed`, retryable.
+ * @throws KeyturnError `probe-failed`; a lock that is not had within half a second is `query-failed`, retryable.
  */
 export async function writeAndRollBack(client: pg.Client, probe: string | null): Promise<Evidence> {
   await client.query('BEGIN READ WRITE');

@@ -8,12 +8,14 @@ import { carryMemberships, grantMembership, readMemberships } from './membership
 import { borrowing } from './borrowed.js';
 import { refuseEventTriggers } from './event-triggers.js';
 import { holderOf, type RolePair } from './pair.js';
-import { carryPolicies } from './policies.js';
+import { ownerChanges } from './ownership.js';
+import { carryPolicies, policyChanges } from './policies.js';
 import { inEach, reachableDatabases } from './reach.js';
 import { needRole } from './role-facts.js';
 import type { Session } from './session.js';
 import { id, inTransaction, runAll } from './session.js';
 import { carrySettings, readSettings, setStatement } from './settings.js';
+import { changeTables } from './table-by-table.js';
 import { carryMappings } from './user-mappings.js';
 
 /**
@@ -23,9 +25,13 @@ import { carryMappings } from './user-mappings.js';
  * @throws KeyturnError `unknown-role`; `database-closed`; `query-failed`, retryable when a lock was not to be had; and as Server.
  */
 export async function carryOver(server: Server, pair: RolePair): Promise<{ given: string[] }> {
+  const databases = await inTransaction(server, { purpose: 'read' }, async (session) => {
+    for (const name of rolesOf(pair)) await needRole(session, name);
+    return [...new Set([session.database, ...(await reachableDatabases(session, [pair.old]))])];
+  });
+  const alone = await inEach(server, databases, (database) => changeLockedTables(server, database, pair));
   const first = await inTransaction(server, {}, async (session) => {
     await refuseEventTriggers(session);
-    for (const name of rolesOf(pair)) await needRole(session, name);
     return borrowing(session, rolesOf(pair), async () => ({
       given: [...(await carryShared(session, pair)), ...(await carryDatabase(session, pair))],
       others: (await reachableDatabases(session, [pair.old])).filter((name) => name !== session.database),
@@ -37,7 +43,17 @@ export async function carryOver(server: Server, pair: RolePair): Promise<{ given
       return borrowing(session, rolesOf(pair), () => carryDatabase(session, pair));
     }),
   );
-  return { given: [...first.given, ...others.flat()] };
+  return { given: [...alone.flat(), ...first.given, ...others.flat()] };
+}
+
+/** What is left of this for the transactions below is what was made in between. */
+async function changeLockedTables(server: Server, database: string, pair: RolePair): Promise<string[]> {
+  const names = { from: pair.old, to: holderOf(pair) };
+  if (names.from === names.to) return [];
+  return changeTables(server, database, rolesOf(pair), async (session) => [
+    ...(await policyChanges(session, names)),
+    ...(pair.strategy === 'group' ? await ownerChanges(session, names) : []),
+  ]);
 }
 
 export const rolesOf = (pair: RolePair): string[] => [...new Set([pair.old, pair.fresh, holderOf(pair)])];

@@ -8,10 +8,12 @@ import { refuseEventTriggers } from './event-triggers.js';
 import { revokeForeignGrants } from './grants.js';
 import { handBack } from './hand-back.js';
 import { leaveRoles } from './memberships.js';
-import { dependencies, firstOf, ownedHere } from './ownership.js';
+import { dependencies, firstOf, ownedHere, ownerChanges } from './ownership.js';
+import { policyChanges } from './policies.js';
 import { mayGoWith, stillHere } from './swept-along.js';
 import { dependentDatabases, inEach, reachableDatabases } from './reach.js';
 import { findRole, needRole } from './role-facts.js';
+import { changeTables } from './table-by-table.js';
 import type { Session } from './session.js';
 import { id, inTransaction, runAll } from './session.js';
 
@@ -31,7 +33,7 @@ const ROUNDS = 3;
 
 /**
  * Idempotent; a role that is gone is done. One transaction for each database. @throws KeyturnError `role-conflict`, `bootstrap-role`,
- * `unknown-role` (the heir), `database-closed`, `role-still-owns`, `role-in-use` (retryable), `role-still-needed`; `query-failed`,
+ * `unknown-role` (the heir), `database-closed`, `role-still-owns`, `role-in-use` and `table-in-use` (retryable), `role-still-needed`; `query-failed`,
  * retryable when a lock was not to be had; and as Server. `effect` is of the failed transaction; databases before it are done and stay so.
  */
 export async function dropLogin(server: Server, drop: Drop): Promise<Evidence> {
@@ -45,9 +47,10 @@ export async function dropLogin(server: Server, drop: Drop): Promise<Evidence> {
       return { summary, facts: { role, dropped: true } };
     }
     for (const database of left) databases.add(database);
-    const given = await inEach(server, left, (database) =>
-      inTransaction(server, { database }, (session) => clear(server, session, drop)),
-    );
+    const given = await inEach(server, left, async (database) => {
+      await handOverTables(server, database, drop);
+      return inTransaction(server, { database }, (session) => clear(server, session, drop));
+    });
     for (const line of given.flat()) kept.add(line);
     const dropped = await inTransaction(server, {}, (session) => dropRole(session, drop, round === ROUNDS));
     if (dropped) {
@@ -87,6 +90,15 @@ function refuseOthers(
       hint: 'rotate its password in place: strategy same-role',
     });
   }
+}
+
+/** Policies as well as ownership: DROP OWNED locks the table of each policy that it takes the role out of. */
+async function handOverTables(server: Server, database: string, { role, heir }: Drop): Promise<void> {
+  const names = { from: role, to: heir };
+  await changeTables(server, database, [role, heir], async (session) => [
+    ...(await policyChanges(session, { ...names, replace: true })),
+    ...(await ownerChanges(session, names)),
+  ]);
 }
 
 /** @returns what the heir was given, in words. */

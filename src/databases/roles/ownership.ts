@@ -1,5 +1,6 @@
 /** What still hangs on a role, as DROP ROLE will ask. */
-import type { Session } from './session.js';
+import { id, type Session } from './session.js';
+import type { TableChange } from './table-by-table.js';
 
 export interface Dependency {
   /** null: shared by the cluster. */
@@ -62,3 +63,24 @@ async function read(session: Session, role: string, condition: string): Promise<
 
 const inWords = ({ database, kind, object }: Row): string =>
   `${database === null ? '' : `database ${database}: `}${kind} ${object ?? 'something'}`;
+
+/** Tables, views, materialised views, foreign tables and free sequences that `from` owns here, each to be given to `to` by itself. */
+export async function ownerChanges(
+  session: Session,
+  { from, to }: { from: string; to: string },
+): Promise<TableChange[]> {
+  const { rows } = await session.client.query<{ oid: number; table: string }>(
+    `SELECT c.oid::int8::float8 AS oid, format('%I.%I', n.nspname, c.relname) AS table
+       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_roles r ON r.oid = c.relowner
+      WHERE r.rolname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND n.nspname !~ '^pg_(toast|temp_)'
+        -- A column's sequence goes with its table.
+        AND NOT (c.relkind = 'S' AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+                   AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')))
+      ORDER BY 2`,
+    [from],
+  );
+  return rows.map(({ oid, table }) => ({
+    ...{ oid, table, statement: `ALTER TABLE ${table} OWNER TO ${id(to)}` },
+    words: `database ${session.database}: ownership of ${table}`,
+  }));
+}

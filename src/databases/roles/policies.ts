@@ -1,9 +1,12 @@
 /** Row-level policies that name a role. */
 import type { Session } from './session.js';
 import { id, runAll } from './session.js';
+import type { TableChange } from './table-by-table.js';
 
 export interface Policy {
   readonly name: string;
+  /** Of the table. */
+  readonly oid: number;
   /** Schema and table, ready for SQL. */
   readonly table: string;
   /** null: PUBLIC. */
@@ -12,7 +15,7 @@ export interface Policy {
 
 export async function readPolicies(session: Session, role: string): Promise<Policy[]> {
   const { rows } = await session.client.query<Policy>(
-    `SELECT p.polname AS name, format('%I.%I', n.nspname, c.relname) AS table,
+    `SELECT p.polname AS name, c.oid::int8::float8 AS oid, format('%I.%I', n.nspname, c.relname) AS table,
             ARRAY(SELECT CASE o WHEN 0 THEN NULL ELSE pg_get_userbyid(o)::text END FROM unnest(p.polroles) o) AS roles
        FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE (SELECT oid FROM pg_roles WHERE rolname = $1) = ANY (p.polroles)
@@ -22,17 +25,32 @@ export async function readPolicies(session: Session, role: string): Promise<Poli
   return rows;
 }
 
-/** Adds `to` beside `from`. ALTER POLICY locks the table for a moment. @returns what was done, in words. */
-export async function carryPolicies(session: Session, { from, to }: { from: string; to: string }): Promise<string[]> {
-  const missing = (await readPolicies(session, from)).filter(({ roles }) => !roles.includes(to));
-  await runAll(
-    session,
-    missing.map(({ name, table, roles }) => {
-      const all = [...roles, to].map((role) => (role === null ? 'PUBLIC' : id(role)));
-      return `ALTER POLICY ${id(name)} ON ${table} TO ${all.join(', ')}`;
-    }),
-  );
-  return missing.map((policy) => `database ${session.database}: ${policyInWords(policy)}`);
+/** Adds `to` beside `from`, or puts it in its place. ALTER POLICY locks the table for a moment. */
+export async function policyChanges(
+  session: Session,
+  { from, to, replace = false }: { from: string; to: string; replace?: boolean },
+): Promise<TableChange[]> {
+  return (await readPolicies(session, from))
+    .filter(({ roles }) => replace || !roles.includes(to))
+    .map((policy) => {
+      const stay = policy.roles.filter((role) => !(replace && role === from) && role !== to);
+      const all = [...stay, to].map((role) => (role === null ? 'PUBLIC' : id(role)));
+      return {
+        ...{ oid: policy.oid, table: policy.table },
+        statement: `ALTER POLICY ${id(policy.name)} ON ${policy.table} TO ${all.join(', ')}`,
+        words: `database ${session.database}: ${policyInWords(policy)}`,
+      };
+    });
 }
 
-export const policyInWords = ({ name, table }: Policy): string => `policy ${name} on ${table}`;
+/** Adds `to` beside `from`. @returns what was done, in words. */
+export async function carryPolicies(session: Session, names: { from: string; to: string }): Promise<string[]> {
+  const missing = await policyChanges(session, names);
+  await runAll(
+    session,
+    missing.map(({ statement }) => statement),
+  );
+  return missing.map(({ words }) => words);
+}
+
+export const policyInWords = ({ name, table }: Pick<Policy, 'name' | 'table'>): string => `policy ${name} on ${table}`;

@@ -4,11 +4,8 @@ import type { Effect } from '../../domain/errors.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { Server } from '../server.js';
 
-/**
- * How long one of our statements may wait for a lock. ALTER POLICY and REASSIGN OWNED lock tables exclusively, and whoever comes
- * after us queues behind us: better to give up and come back than to hold the application up.
- */
-const LOCK_TIMEOUT = '5s';
+/** How long one of our statements may wait for a lock. Whoever comes after us queues behind us: better to give up and come back. */
+const LOCK_TIMEOUT = '500ms';
 
 export interface Session {
   readonly client: pg.Client;
@@ -33,22 +30,30 @@ export const literal = (text: string): string => pg.escapeLiteral(text);
 export function inTransaction<T>(server: Server, place: Place, work: (session: Session) => Promise<T>): Promise<T> {
   let effect: Effect = 'none';
   return server.asAdministrator(
-    async (client) => {
-      await client.query('BEGIN');
-      const session = await open(client);
-      const result = await work(session);
-      if (place.purpose === 'read') {
-        await client.query('ROLLBACK');
-        return result;
-      }
-      // The answer may be lost while the server commits.
-      effect = 'unknown';
-      await client.query('COMMIT');
-      effect = 'applied';
-      return result;
-    },
+    (client) => transaction(client, place.purpose ?? 'write', work, (done) => (effect = done)),
     { ...(place.database === undefined ? {} : { database: place.database }), effect: () => effect },
   );
+}
+
+/** On a connection that is there. An error leaves the transaction open, for the connection to end or the caller to roll back. */
+export async function transaction<T>(
+  client: pg.Client,
+  purpose: 'read' | 'write',
+  work: (session: Session) => Promise<T>,
+  told: (effect: Effect) => void = () => undefined,
+): Promise<T> {
+  await client.query('BEGIN');
+  const session = await open(client);
+  const result = await work(session);
+  if (purpose === 'read') {
+    await client.query('ROLLBACK');
+    return result;
+  }
+  // The answer may be lost while the server commits.
+  told('unknown');
+  await client.query('COMMIT');
+  told('applied');
+  return result;
 }
 
 interface OpenRow {

@@ -182,7 +182,10 @@ for (const major of MAJORS) {
         ...(major >= 16 ? [expect.stringContaining('cannot put the new role into a_role') as string] : []),
         expect.stringContaining('cannot act for a_owner in database app'),
       ]);
-      expect(warnings).toEqual([expect.stringContaining('policy mine on a.t asks who is connected')]);
+      expect(warnings).toEqual([
+        expect.stringContaining('policy mine on a.t asks who is connected'),
+        expect.stringContaining('pg_hba.conf may not be read'),
+      ]);
       expect(
         await createLogin(asKeyturn, { ...pair, verifier, mark: MARK }).catch((error: unknown) => error),
       ).toMatchObject({ code: 'query-failed' });
