@@ -1,6 +1,6 @@
 /** Who is connected as a role, on the primary and every replica, and how they are sent away (sequence in the runbooks 001 and 003). */
 import type pg from 'pg';
-import { countSessions, describeSessions, type RoleSessions } from '../../domain/adoption.js';
+import { countSessions, describeSessions, PREPARED, type RoleSessions } from '../../domain/adoption.js';
 import { KeyturnError, type Effect } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { oneLine } from '../../processes/safe-text.js';
@@ -20,7 +20,43 @@ const ISO = (time: string): string => `to_char(${time} AT TIME ZONE 'UTC', 'YYYY
  */
 export async function listSessions(server: Server, role: string): Promise<RoleSessions[]> {
   const all = await Promise.all(server.nodes.map((node) => sessionsOn(server, node, role, null)));
-  return all.flat();
+  return [...all.flat(), ...(await preparedBy(server, role))];
+}
+
+/**
+ * Transactions that wait for COMMIT PREPARED: no session, and they outlive a restart. Only the role that prepared one may end it, or a
+ * superuser; once the role is dropped nobody is that role.
+ */
+export async function preparedBy(server: Server, role: string): Promise<RoleSessions[]> {
+  return server.asAdministrator(async (client) => {
+    const { rows } = await client.query<{ gid: string; database: string; since: string }>(
+      `SELECT gid, database, ${ISO('prepared')} AS since FROM pg_prepared_xacts WHERE owner = $1 ORDER BY 3, 1`,
+      [role],
+    );
+    return rows.map(({ gid, database, since }) => ({
+      ...{ node: PRIMARY, address: null, state: PREPARED, count: 1, since },
+      // Chosen by the client, and up to 200 bytes long.
+      application: oneLine(`transaction ${gid} in database ${database}`, 280),
+    }));
+  });
+}
+
+/** @throws KeyturnError `prepared-transactions` */
+export function refusePrepared(role: string, prepared: readonly RoleSessions[], effect: Effect): void {
+  if (prepared.length === 0) return;
+  const said = describeSessions(prepared);
+  throw new KeyturnError(
+    'prepared-transactions',
+    oneLine(
+      `${role} has ${prepared.length} prepared transaction${prepared.length === 1 ? '' : 's'}: ${said.join('; ')}`,
+    ),
+    {
+      effect,
+      retryable: true,
+      hint: "COMMIT PREPARED 'ID' or ROLLBACK PREPARED 'ID', in its database, as that role or a superuser: whoever prepared it knows which",
+      diagnosis: said.slice(0, 100).join('\n'),
+    },
+  );
 }
 
 /**
@@ -54,7 +90,7 @@ const PATIENCE_MS = 20_000;
 /**
  * Ends the role's sessions on every node, and looks again until none is left. A transaction that is open is rolled back.
  * Idempotent: with nobody there it does nothing. Take the right to log in first (or the password): who may log in comes back.
- * @throws KeyturnError `sessions-remain`, naming them; `administrator-lacks-rights`; otherwise as Server.
+ * @throws KeyturnError `sessions-remain`, naming them; `prepared-transactions`; `administrator-lacks-rights`; otherwise as Server.
  */
 export async function terminateSessions(
   server: Server,
@@ -78,6 +114,8 @@ export async function terminateSessions(
       },
     );
   }
+  // They are data of the application: to commit or to roll back is for nobody here to decide.
+  if (before === null) refusePrepared(role, await preparedBy(server, role), ended.length > 0 ? 'applied' : 'none');
   const total = ended.reduce((sum, [, count]) => sum + count, 0);
   const places = ended.map(([node, count]) => `${count} on ${node}`).join(', ');
   return {

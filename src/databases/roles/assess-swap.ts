@@ -177,13 +177,22 @@ async function groupLacks(server: Server, { strategy, old, group }: RolePair): P
 
 async function assessMembers(session: Session, pair: RolePair, { problems, warnings }: Findings): Promise<void> {
   const { old, fresh, strategy } = pair;
-  const members = (await readMemberships(session, [old]))
+  if (holderOf(pair) === old) return;
+  const all = (await readMemberships(session, [old]))
     .filter(
-      ({ role, member, inherit, set }) =>
-        role === old && ![fresh, session.administrator].includes(member) && (inherit ?? set ?? true),
+      ({ role, member, inherit, set }) => role === old && member !== fresh && ((inherit ?? true) || (set ?? true)),
     )
     .map(({ member }) => member);
-  if (members.length === 0 || holderOf(pair) === old) return;
+  // Before 16 an administrator's membership is the same as its right to administer the role, which it has of every role.
+  if (all.includes(session.administrator) && session.version >= 160_000) {
+    warnings.push(
+      strategy === 'copy'
+        ? `${session.administrator} is itself in ${old}, and will be in ${fresh} too`
+        : `${session.administrator} is itself in ${old}, which will be dropped: what it needs of that, GRANT ${id(holderOf(pair))} TO ${id(session.administrator)}`,
+    );
+  }
+  const members = all.filter((member) => member !== session.administrator);
+  if (members.length === 0) return;
   const names = [...new Set(members)].join(', ');
   if (strategy === 'copy') warnings.push(`${names}: member of ${old}, becomes a member of ${fresh} too`);
   else {

@@ -1,4 +1,5 @@
 /** An administrator who is not a superuser acts for the roles of a swap by being in them, for one transaction. */
+import { grantMembership, readMemberships, type Membership } from './memberships.js';
 import type { Session } from './session.js';
 import { id, runAll } from './session.js';
 
@@ -9,8 +10,8 @@ import { id, runAll } from './session.js';
 export async function borrowing<T>(session: Session, roles: readonly string[], work: () => Promise<T>): Promise<T> {
   if (session.superuser) return work();
   const borrowed = await lacking(session, roles);
-  const [with16, by16] =
-    session.version >= 160_000 ? [' WITH INHERIT TRUE, SET TRUE', ' GRANTED BY CURRENT_USER'] : ['', ''];
+  const before = await ownMemberships(session, borrowed);
+  const with16 = session.version >= 160_000 ? ' WITH INHERIT TRUE, SET TRUE' : '';
   await runAll(
     session,
     borrowed.map((role) => `GRANT ${id(role)} TO CURRENT_USER${with16}`),
@@ -19,9 +20,25 @@ export async function borrowing<T>(session: Session, roles: readonly string[], w
   const left = await existing(session, borrowed);
   await runAll(
     session,
-    left.map((role) => `REVOKE ${id(role)} FROM CURRENT_USER${by16}`),
+    left.map((role) => giveBack(session, role, before)),
   );
   return result;
+}
+
+/** What the administrator had by its own hand, it has again with the same options: to take it away is not giving back. */
+function giveBack(session: Session, role: string, before: readonly Membership[]): string {
+  const had = before.find((each) => each.role === role);
+  if (had) return grantMembership(session, role, session.administrator, had);
+  return `REVOKE ${id(role)} FROM CURRENT_USER${session.version >= 160_000 ? ' GRANTED BY CURRENT_USER' : ''}`;
+}
+
+/** Before 16 there is one membership, whoever granted it. */
+async function ownMemberships(session: Session, roles: readonly string[]): Promise<Membership[]> {
+  const { administrator, version } = session;
+  return (await readMemberships(session, roles)).filter(
+    ({ role, member, grantor }) =>
+      roles.includes(role) && member === administrator && (version < 160_000 || grantor === administrator),
+  );
 }
 
 async function lacking(session: Session, roles: readonly string[]): Promise<string[]> {

@@ -4,7 +4,7 @@ import { carryAttributes } from './attributes.js';
 import { bridgeFutureObjects, buildBridge } from './bridge.js';
 import { carryDefaults } from './default-privileges.js';
 import { carryGrants } from './grants.js';
-import { carryMemberships, grantMembership, readMemberships } from './memberships.js';
+import { carryMemberships, followAsAdministrator, grantMembership, readMemberships } from './memberships.js';
 import { borrowing } from './borrowed.js';
 import { refuseEventTriggers } from './event-triggers.js';
 import { holderOf, type RolePair } from './pair.js';
@@ -32,8 +32,10 @@ export async function carryOver(server: Server, pair: RolePair): Promise<{ given
   const alone = await inEach(server, databases, (database) => changeLockedTables(server, database, pair));
   const first = await inTransaction(server, {}, async (session) => {
     await refuseEventTriggers(session);
+    const own =
+      pair.strategy === 'copy' ? await followAsAdministrator(session, { from: pair.old, to: pair.fresh }) : [];
     return borrowing(session, rolesOf(pair), async () => ({
-      given: [...(await carryShared(session, pair)), ...(await carryDatabase(session, pair))],
+      given: [...own, ...(await carryShared(session, pair)), ...(await carryDatabase(session, pair))],
       others: (await reachableDatabases(session, [pair.old])).filter((name) => name !== session.database),
     }));
   });

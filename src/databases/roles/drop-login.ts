@@ -1,6 +1,7 @@
 /** The end of a role: what it owns goes to an heir, what it was granted is taken back, and nothing is dropped but the role. */
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
+import { preparedBy, refusePrepared } from '../access/sessions.js';
 import type { Server } from '../server.js';
 import { borrowing } from './borrowed.js';
 import { carryHeld } from './carry-over.js';
@@ -33,7 +34,7 @@ const ROUNDS = 3;
 
 /**
  * Idempotent; a role that is gone is done. One transaction for each database. @throws KeyturnError `role-conflict`, `bootstrap-role`,
- * `unknown-role` (the heir), `database-closed`, `role-still-owns`, `role-in-use` and `table-in-use` (retryable), `role-still-needed`; `query-failed`,
+ * `unknown-role` (the heir), `database-closed`, `role-still-owns`, `role-in-use`, `table-in-use` and `prepared-transactions` (retryable), `role-still-needed`; `query-failed`,
  * retryable when a lock was not to be had; and as Server. `effect` is of the failed transaction; databases before it are done and stay so.
  */
 export async function dropLogin(server: Server, drop: Drop): Promise<Evidence> {
@@ -42,7 +43,8 @@ export async function dropLogin(server: Server, drop: Drop): Promise<Evidence> {
   const kept = new Set<string>();
   for (let round = 1; round <= ROUNDS; round++) {
     const left = await inTransaction(server, { purpose: 'read' }, (session) => examine(session, drop));
-    if (left === null) {
+    if (left !== null) refusePrepared(role, await preparedBy(server, role), 'none');
+    else {
       const summary = databases.size === 0 ? `role ${role} is gone already` : `role ${role} dropped`;
       return { summary, facts: { role, dropped: true } };
     }

@@ -42,7 +42,7 @@ export async function carryMemberships(
     .filter(({ role, member }) => member === from && role !== to && !below.has(role))
     // The role's own grants to itself come last: only then has the new one ADMIN OPTION for them.
     .sort((a, b) => Number(a.grantor === from) - Number(b.grantor === from));
-  // The administrator who made a role is in it without being asked (PostgreSQL 16), and needs nothing of the new one.
+  // The administrator's own: see followAsAdministrator.
   const followers = members
     ? all.filter(({ role, member }) => role === from && member !== to && member !== session.administrator)
     : [];
@@ -77,8 +77,38 @@ export async function carryMemberships(
   return missing.map(({ role, member }) => `${member}: member of ${role}`);
 }
 
+/**
+ * The administrator's own membership in `from`, if `to` takes its place and not if it is a group that `from` is in. Called before the
+ * administrator borrows anything, since what it has borrowed would look the same. That it made a role puts it in there with ADMIN
+ * OPTION only (PostgreSQL 16): this is not what anybody relies on, and `to` has it too. @returns what was given, in words.
+ */
+export async function followAsAdministrator(
+  session: Session,
+  { from, to }: { from: string; to: string },
+): Promise<string[]> {
+  const { administrator } = session;
+  const all = await readMemberships(session, [from, to]);
+  if (all.some(({ role, member }) => role === to && member === from)) return [];
+  const used = (name: string): Membership[] =>
+    all.filter(
+      ({ role, member, inherit, set }) =>
+        role === name && member === administrator && ((inherit ?? true) || (set ?? true)),
+    );
+  const had = used(from);
+  const options =
+    session.version < 160_000
+      ? { admin: false, inherit: null, set: null }
+      : { admin: false, inherit: had.some(({ inherit }) => inherit), set: had.some(({ set }) => set) };
+  if (had.length === 0 || !lessThan(used(to), options)) return [];
+  await runAll(session, [grantMembership(session, to, administrator, options)]);
+  return [`${administrator}: member of ${to}`];
+}
+
 /** Whether memberships of one role in another are, taken together, less than another one. */
-function lessThan(present: readonly Membership[], { admin, inherit, set }: Membership): boolean {
+function lessThan(
+  present: readonly Membership[],
+  { admin, inherit, set }: Pick<Membership, 'admin' | 'inherit' | 'set'>,
+): boolean {
   return (
     present.length === 0 ||
     (admin && !present.some((has) => has.admin)) ||
