@@ -14,6 +14,7 @@ import type { RotationPlan } from '../domain/plan.js';
 import { mustBeTakenOn } from '../domain/proof.js';
 import { formatRef } from '../domain/refs.js';
 import type { PlannedCheck } from '../domain/specs/check.js';
+import type { SecretValue } from '../domain/secret-value.js';
 import type { Versions } from '../domain/slot.js';
 import { hideValuesOf, meetHiddenValues, secretPlacesIn } from '../processes/hidden-files.js';
 import { openStore } from '../stores/open-store.js';
@@ -22,6 +23,7 @@ import { answerDemand, demandOf } from './backup/demand.js';
 import { credentialResolver } from './credentials.js';
 import type { ActivityDeps } from './deps.js';
 import { askAboutEncryption } from './encryption/readiness.js';
+import { askAboutCopies, reachOf } from './reach.js';
 import type { LeftBehind, Readiness } from './rotation-activities.js';
 import { askAboutSwap, passwordInUse, stateOfOldRole } from './swap/readiness.js';
 import { inTheSamePlace, sharedWith } from './uniqueness.js';
@@ -81,7 +83,14 @@ export async function assessReadiness(
     const text = `run ${leftBehind.rotation} left versions behind (${leftBehind.arrangement}); they are settled first`;
     lines.push({ question: 'earlier runs', state: 'warning', answer: text });
   }
-  if (versions?.current) await ask('current value', () => judgeCurrent(plan, deps));
+  let inUse: SecretValue | null = null;
+  if (versions?.current)
+    await ask('current value', async () => {
+      inUse = await valueInUse(plan, deps);
+      return await judgeCurrent(inUse, plan, deps);
+    });
+  const value = inUse as SecretValue | null;
+  if (value) await ask('copies of it', () => askAboutCopies(plan, value));
   const demand = versions?.current ? await demandOf(plan.ref, deps) : null;
   if (versions?.current && demand) {
     const { fingerprint } = versions.current;
@@ -103,7 +112,11 @@ export async function assessReadiness(
 
   for (const service of plan.services) {
     const deployer = openDeployer(service.deploy, service.name);
-    await ask(`deployer of ${service.name}`, async () => (await deployer.preflight(options.signal)).summary);
+    await ask(`deployer of ${service.name}`, async () => {
+      const { summary } = await deployer.preflight(options.signal);
+      const remarks = value ? await reachOf(deployer, plan, value, options.signal) : [];
+      return [summary, ...remarks].join('; ');
+    });
     for (const check of service.health) {
       await ask(`${service.name}: ${check.name}`, async () => {
         try {
@@ -200,11 +213,17 @@ function leftovers(versions: Versions, requestId: string): LeftBehind | null {
   return { rotation: versions.rotation, arrangement: versions.arrangement };
 }
 
+async function valueInUse(plan: RotationPlan, deps: ActivityDeps): Promise<SecretValue> {
+  if (plan.swap) return await passwordInUse(plan, plan.swap, deps);
+  return await openStore(plan.slot.store, deps).read(plan.slot, 'current');
+}
+
 /** A weak or shared current value is a reason to rotate, not to refuse. */
-async function judgeCurrent(plan: RotationPlan, deps: ActivityDeps): Promise<string | { warning: string }> {
-  const value = plan.swap
-    ? await passwordInUse(plan, plan.swap, deps)
-    : await openStore(plan.slot.store, deps).read(plan.slot, 'current');
+async function judgeCurrent(
+  value: SecretValue,
+  plan: RotationPlan,
+  deps: ActivityDeps,
+): Promise<string | { warning: string }> {
   const shared = await sharedWith(value, plan.ref, deps);
   const faults = [...assessStrength(value, plan.minimumLength), ...shared.map((ref) => `the same as ${ref}`)];
   return faults.length > 0 ? { warning: faults.join(', ') } : `${value.length} characters, unlike every other value`;

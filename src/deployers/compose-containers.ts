@@ -5,8 +5,9 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KeyturnError } from '../domain/errors.js';
+import { reachIn } from './compose-config.js';
 import { describeState, isFailing, parseContainers, type Container } from './compose-facts.js';
-import type { Containers } from './deployer.js';
+import type { Containers, Reach } from './deployer.js';
 
 /** Runs a question. @throws KeyturnError when it cannot be asked. @returns what it printed; null: it failed. */
 export type AskDocker = (argv: readonly string[], signal: AbortSignal) => Promise<string | null>;
@@ -38,6 +39,12 @@ export interface ComposeProject {
 
 export class ComposeContainers implements Containers {
   constructor(private readonly project: ComposeProject) {}
+
+  async reach(texts: readonly string[], signal: AbortSignal): Promise<Reach | null> {
+    const { compose, ask, services, action } = this.project;
+    const config = await ask([...compose, 'config', '--format', 'json'], signal);
+    return config === null ? null : reachIn(config, texts, services, action !== 'restart');
+  }
 
   async look(signal: AbortSignal): Promise<Container[]> {
     const { compose, ask, service } = this.project;

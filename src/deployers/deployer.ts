@@ -37,6 +37,12 @@ export interface Deployer {
 
 /** That a deploy has done what it was for, and nothing besides. Changes nothing. */
 export interface Containers {
+  /**
+   * Which services of the project are given one of these texts, as Compose resolves it: those that this deploy replaces with it, and
+   * those that it leaves as they are. The texts do not leave this process. @returns null where Compose does not say.
+   */
+  reach(texts: readonly string[], signal: AbortSignal): Promise<Reach | null>;
+
   /** Of the whole project. To be kept from before a deploy: ids, states and times, no values. */
   look(signal: AbortSignal): Promise<readonly Container[]>;
 
@@ -53,4 +59,9 @@ export interface Containers {
    * @throws KeyturnError `deploy-failed` (retryable) for a service of the project that restarts, has failed or is unhealthy now.
    */
   assertProjectWell(before: readonly Container[], signal: AbortSignal): Promise<readonly string[]>;
+}
+
+export interface Reach {
+  readonly replaced: readonly string[];
+  readonly left: readonly string[];
 }

@@ -173,4 +173,24 @@ describe.skipIf(missing !== null)('a deploy', () => {
     const { message } = await failure(deploy(service(project, {}), [project.envFile]));
     expect(message).toMatch(/not all of its Compose project is well: jobs: (keeps restarting|restarting|exited \(1\))/);
   });
+
+  test('of one service replaces what it depends on and that is given the value too: said before, and seen', async () => {
+    const environment = { SECRET: '${SECRET}' };
+    const project = new Project({
+      backend: node(RUNS_ON, { environment, depends_on: ['db'] }),
+      db: node(RUNS_ON, { environment: { URL: 'postgres://app:${SECRET}@db/app' } }),
+      jobs: node(RUNS_ON, { environment }),
+    });
+    project.write('.env', 'SECRET=first-value\n');
+    project.compose('up', '-d');
+    const deployer = project.deployer({ services: ['backend'] });
+    const reach = await deployer.containers?.reach(['first-value'], tools().signal);
+    expect(reach).toEqual({ replaced: ['backend', 'db'], left: ['jobs'] });
+    const before = await deployer.containers!.look(tools().signal);
+    project.write('.env', 'SECRET=second-value\n');
+    await deploy(service(project, { services: ['backend'] }), [project.envFile]);
+    const after = await deployer.containers!.look(tools().signal);
+    const stayed = after.filter(({ id }) => before.some((earlier) => earlier.id === id));
+    expect(stayed.map((container) => container.service)).toEqual(['jobs']);
+  });
 });
