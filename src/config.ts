@@ -31,7 +31,7 @@ const FINGERPRINT_KEY_LENGTH = 32;
 /** @throws KeyturnError `setting-missing` naming the variable. */
 export function workerSettings(
   variables: Variables,
-  overrides: { taskQueue?: string; inventory?: string } = {},
+  overrides: { taskQueue?: string; inventory?: string; command?: string } = {},
 ): WorkerSettings {
   const fingerprintKey = required(
     variables,
@@ -54,7 +54,11 @@ export function workerSettings(
     taskQueue,
     metricsAddress: variables['KEYTURN_METRICS_ADDRESS'],
     // Where an inventory names no queue, a plan made here takes this worker's.
-    variables: { ...variables, KEYTURN_TASK_QUEUE: taskQueue },
+    variables: {
+      ...variables,
+      KEYTURN_TASK_QUEUE: taskQueue,
+      KEYTURN_COMMAND: variables['KEYTURN_COMMAND'] || overrides.command,
+    },
   };
 }
 

@@ -203,6 +203,8 @@ async function answer(question: string, body: Question): Promise<ReadinessLine> 
       ? { question, state: 'ok', answer: said }
       : { question, state: 'warning', answer: said.warning };
   } catch (error) {
+    if (error instanceof Error && error.name === 'TimeoutError')
+      return { question, state: 'problem', answer: 'no answer in the time there was: is the machine very busy?' };
     if (!(error instanceof KeyturnError)) throw error;
     return { question, state: 'problem', answer: error.hint ? `${error.message} (${error.hint})` : error.message };
   }

@@ -4,7 +4,9 @@
  */
 import type { Formatter } from 'picocolors/types.js';
 import pc from 'picocolors';
+import { asTyped } from '../domain/as-typed.js';
 import { redact } from '../domain/secret-value.js';
+import { invocation } from './invocation.js';
 
 export type Paint = Record<'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan', Formatter>;
 
@@ -35,13 +37,13 @@ export class Console {
   /** For people. */
   say(text = ''): void {
     this.#clear();
-    this.#stream.write(`${harmless(text)}\n`);
+    this.#stream.write(`${shown(text)}\n`);
   }
 
   /** For people, always beside the output: hints and asides that a pipe must not see. */
   note(text: string): void {
     this.#clear();
-    process.stderr.write(`${harmless(text)}\n`);
+    process.stderr.write(`${shown(text)}\n`);
   }
 
   /** The one document of `--json`. Prints nothing otherwise. */
@@ -59,7 +61,7 @@ export class Console {
     if (!this.live) return;
     const width = this.#stream.columns || 80;
     this.#clear();
-    this.#stream.write(harmless(text).slice(0, width - 1));
+    this.#stream.write(shown(text).slice(0, width - 1));
     this.#transient = true;
   }
 
@@ -78,6 +80,11 @@ export class Console {
 /** What a terminal obeys, but for colours and line ends: notes and names are typed by people, log lines by programs. */
 
 const OBEYED = /\u001b(?!\[\d{1,2}m)|[\u0000-\u0009\u000b-\u001a\u001c-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+/** As it goes to a person: harmless, and with commands that can be typed as they stand. */
+export function shown(text: string): string {
+  return asTyped(harmless(text), invocation());
+}
 
 /** Safe to show: without secret values, and without what moves the cursor or turns text around. */
 export function harmless(text: string): string {

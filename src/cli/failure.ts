@@ -1,6 +1,6 @@
 /** How an error reaches a person: `error: …`, then `hint: …`, on standard error; never a stack trace, never a value. */
 import { KeyturnError } from '../domain/errors.js';
-import { harmless } from './console.js';
+import { harmless, shown } from './console.js';
 import { EXIT, exitCodeOf, type ExitCode } from './exit-codes.js';
 
 export interface Failure {
@@ -12,8 +12,8 @@ export interface Failure {
 
 export function describeFailure(error: unknown): Failure {
   if (error instanceof KeyturnError) {
-    const hint = error.hint === undefined ? undefined : harmless(error.hint);
-    return { code: error.code, message: harmless(error.message), hint, exitCode: exitCodeOf(error.code) };
+    const hint = error.hint === undefined ? undefined : shown(error.hint);
+    return { code: error.code, message: shown(error.message), hint, exitCode: exitCodeOf(error.code) };
   }
   const message = error instanceof Error ? error.message : String(error);
   return {

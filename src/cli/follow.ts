@@ -11,7 +11,7 @@ import { diagnosisLines, stepLine } from './checklist.js';
 import type { Console } from './console.js';
 import { gateLines } from './gate-help.js';
 import { invocation } from './invocation.js';
-import { askStatus, describeRun, readEnding, type Ending } from './runs.js';
+import { askStatus, describeRun, type Ending, isSilence, readEnding, SILENCE } from './runs.js';
 import type { TemporalClient } from './temporal.js';
 import { unservedQueues, unservedText } from './unserved.js';
 
@@ -109,8 +109,8 @@ class Progress {
     if (!(await this.#begun(temporal))) return null;
     const status = await askStatus(temporal, this.watched.workflowId, this.watched.runId);
     if (status === 'starting') return null;
-    if (status === 'no worker') {
-      if (!this.#workerLost) this.console.say('no worker answers for this run; it goes on as soon as one does');
+    if (isSilence(status)) {
+      if (!this.#workerLost) this.console.say(SILENCE[status]);
       this.#workerLost = true;
       return null;
     }

@@ -15,6 +15,12 @@ export function invocation(argv: readonly string[] = process.argv, env = process
   return `node ${quoteArgument(path)}`;
 }
 
+/** The same for people elsewhere, who read a checklist: a path from this directory would be of no use to them. */
+export function invocationForOthers(): string {
+  const way = invocation();
+  return way.startsWith('node ') ? 'keyturn' : way;
+}
+
 /** For a POSIX shell. */
 export function quoteArgument(text: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

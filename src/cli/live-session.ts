@@ -6,8 +6,10 @@ export interface LiveSession {
   readonly namespace: string;
   readonly uiUrl: string | null;
   readonly inventory: string;
-  /** What its worker has and the shell of this call has not: the ledger's URL, the fingerprint key, the example systems' ports. */
+  /** What its worker has and the shell of this call has not: the example systems' ports. */
   readonly variables: Readonly<Record<string, string>>;
+  /** The ledger's URL and the fingerprint key. They belong to this Temporal, whatever the shell says. */
+  readonly own: Readonly<Record<string, string>>;
 }
 
 /** @returns null when nothing runs for this directory. */
@@ -20,11 +22,8 @@ export async function liveSession(directory: string): Promise<LiveSession | null
     namespace,
     uiUrl,
     inventory,
-    variables: {
-      ...session.variables,
-      KEYTURN_DATABASE_URL: session.ledgerUrl,
-      KEYTURN_FINGERPRINT_KEY: session.fingerprintKey,
-    },
+    variables: session.variables,
+    own: { KEYTURN_DATABASE_URL: session.ledgerUrl, KEYTURN_FINGERPRINT_KEY: session.fingerprintKey },
   };
 }
 

@@ -40,6 +40,10 @@ function absentLedger(): Ledger {
     ping: absent,
     append: absent,
     list: absent,
+    // eslint-disable-next-line require-yield
+    pages: async function* () {
+      await absent();
+    },
     latest: absent,
     verify: absent,
     close: () => Promise.resolve(),

@@ -4,10 +4,12 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { asTyped } from '../domain/as-typed.js';
 import { KeyturnError } from '../domain/errors.js';
 import { createContext, type Context, type GlobalOptions } from './context.js';
 import { EXIT, EXIT_CODE_HELP, type ExitCode } from './exit-codes.js';
 import { reportFailure } from './failure.js';
+import { invocation } from './invocation.js';
 import type { Action } from './verbs/action.js';
 import { addBackupVerbs } from './verbs/backups.js';
 import { addDecidingVerbs } from './verbs/deciding.js';
@@ -41,7 +43,11 @@ export function createProgram(finish: (code: ExitCode) => void): Command {
     .option('--json', 'one JSON document on standard output; messages on standard error')
     .option('--no-color', 'no colours (also: NO_COLOR, and whenever the output is not a terminal)')
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
-    .configureOutput({ outputError: () => undefined })
+    .configureOutput({
+      outputError: () => undefined,
+      writeOut: (text) => void process.stdout.write(asTyped(text, invocation())),
+      writeErr: (text) => void process.stderr.write(asTyped(text, invocation())),
+    })
     .exitOverride()
     .addHelpText('after', `\n${EXIT_CODE_HELP}`);
 

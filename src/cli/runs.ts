@@ -6,7 +6,14 @@ import { formatRef, rotationWorkflowId, type SecretSelector } from '../domain/re
 import type { RotationReport } from '../domain/report.js';
 import type { RolloutReport, RunStatus } from '../domain/status.js';
 import { invocation } from './invocation.js';
-import { applicationFailureOf, fromTemporal, isNoWorker, within, type TemporalClient } from './temporal.js';
+import {
+  applicationFailureOf,
+  fromTemporal,
+  isNoWorker,
+  isTaskFailing,
+  within,
+  type TemporalClient,
+} from './temporal.js';
 
 /** A worker answers in milliseconds; one that must first replay a long history, in a second or two. */
 const QUERY_TIMEOUT_MS = 5_000;
@@ -29,7 +36,20 @@ export async function describeRun(
 }
 
 /** `starting`: its plan is not made yet, or it is a rollout, whose children answer. */
-export type Answer = RunStatus | 'starting' | 'no worker';
+export type Answer = RunStatus | 'starting' | Silence;
+
+/** `task failing`: a defect in the run's code, or another version of it on the worker. */
+export type Silence = 'no worker' | 'task failing';
+
+export const SILENCE: Readonly<Record<Silence, string>> = {
+  'no worker': 'no worker answers for this run; it goes on as soon as one does',
+  'task failing':
+    "this run's code fails on its worker, whose log says why; it goes on as soon as a repaired worker runs",
+};
+
+export function isSilence(answer: Answer): answer is Silence {
+  return typeof answer === 'string' && answer in SILENCE;
+}
 
 /** The run's own account of itself. @throws KeyturnError when Temporal does not answer. */
 export async function askStatus(temporal: TemporalClient, workflowId: string, runId?: string): Promise<Answer> {
@@ -38,6 +58,7 @@ export async function askStatus(temporal: TemporalClient, workflowId: string, ru
     return await within(temporal, QUERY_TIMEOUT_MS, () => handle.query<RunStatus>(STATUS_QUERY));
   } catch (error) {
     if (isNoWorker(error)) return 'no worker';
+    if (isTaskFailing(error)) return 'task failing';
     if (error instanceof QueryNotRegisteredError) return 'starting';
     throw fromTemporal(error, temporal.address);
   }

@@ -1,7 +1,7 @@
 /** Sends what a person decides to a run, by an update, so that a refusal comes back with its reason. */
 import { KeyturnError } from '../domain/errors.js';
 import { invocation } from './invocation.js';
-import { askStatus, describeRun } from './runs.js';
+import { askStatus, describeRun, isSilence } from './runs.js';
 import { applicationFailureOf, isNoWorker, within, type TemporalClient } from './temporal.js';
 
 /** A worker answers in milliseconds; this much covers one that must first load the run. */
@@ -23,11 +23,15 @@ export interface Update {
 export async function sendUpdate<T>(temporal: TemporalClient, { name, workflowId, input, ref }: Update): Promise<T> {
   const handle = temporal.client.workflow.getHandle(workflowId);
   const isRunning = (await describeRun(temporal, workflowId))?.status.name === 'RUNNING';
-  if (isRunning && (await askStatus(temporal, workflowId)) === 'no worker') {
-    throw new KeyturnError('no-worker', 'the run is there, but no worker answers for it: nothing was sent', {
-      hint: `start one where the secrets are: ${invocation()} worker; then decide again`,
-      retryable: true,
-    });
+  if (isRunning && isSilence(await askStatus(temporal, workflowId))) {
+    throw new KeyturnError(
+      'no-worker',
+      'the run is there, but no worker answers for it, or its code fails there: nothing was sent',
+      {
+        hint: `start one where the secrets are: ${invocation()} worker; then decide again`,
+        retryable: true,
+      },
+    );
   }
   try {
     return await within(temporal, UPDATE_TIMEOUT_MS, () => handle.executeUpdate<T, [unknown]>(name, { args: [input] }));

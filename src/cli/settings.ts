@@ -27,10 +27,16 @@ export interface Settings {
 export async function readSettings(context: Context): Promise<Settings> {
   const { env } = context;
   const configured = readTemporal();
-  const explicit = configured.connectionOptions.address !== undefined || Boolean(env['KEYTURN_DATABASE_URL']);
-  const session = explicit ? null : await liveSession(context.cwd);
+  const session = configured.connectionOptions.address === undefined ? await liveSession(context.cwd) : null;
   const temporal = session ? fromSession(session) : explicitTemporal(configured);
-  const variables = session ? { ...session.variables, ...env } : env;
+  const variables = session ? { ...session.variables, ...env, ...session.own } : env;
+  const unused = session
+    ? Object.keys(session.own).filter((name) => ![undefined, session.own[name]].includes(env[name]))
+    : [];
+  if (unused.length > 0)
+    context.console.note(
+      `${unused.join(' and ')} of your shell not used: \`keyturn up\` runs here, with a ledger of its own`,
+    );
   return {
     temporal,
     ui: {

@@ -11,7 +11,7 @@ import { decisionCommand } from './gate-help.js';
 import { invocation } from './invocation.js';
 import { listLink, QUERIES, runLink, type Ui } from './links.js';
 import { listHolding, listRunning, type RunningEntry } from './running.js';
-import { askStatus, viewRun, type Answer, type RunView } from './runs.js';
+import { type Answer, askStatus, isSilence, type RunView, SILENCE, viewRun } from './runs.js';
 import { selectorArgument } from './selectors.js';
 import { table } from './table.js';
 import type { TemporalClient } from './temporal.js';
@@ -112,7 +112,11 @@ function rowOf({ entry, status, unserved }: Row): string[] {
   const { ref, workflowType } = entry;
   const row = (phase: string, waits = '', who = ''): string[] => [ref, workflowType, phase, since, waits, who];
   if (typeof status !== 'string' && 'problem' in status) return row('unknown', status.problem);
-  if (status === 'no worker') return row('unknown', 'a worker: none answers');
+  if (isSilence(status))
+    return row(
+      'unknown',
+      status === 'no worker' ? 'a worker: none answers' : 'a repaired worker: its code fails there',
+    );
   if (unserved.length > 0) {
     const phase = status === 'starting' ? 'starting' : status.phase;
     return row(phase, `a worker: none polls ${unserved.join(', ')}`);
@@ -177,8 +181,7 @@ function showOne({ console }: Context, view: ShownView, ui: Ui, separate: boolea
   for (const report of view.ending?.reports ?? []) lines.push(...reportLines(report, console.paint));
   if (lines.length === 0) lines.push(`${view.workflowId}: ${view.state.toLowerCase()}, started ${view.startedAt}`);
   if (view.ending?.failure) lines.push('', `ended with ${view.ending.failure.type}: ${view.ending.failure.message}`);
-  if (answer === 'no worker' && view.state === 'RUNNING')
-    lines.push('no worker answers for it; it goes on as soon as one does');
+  if (answer !== null && isSilence(answer) && view.state === 'RUNNING') lines.push(SILENCE[answer]);
   lines.push(...view.unservedQueues.map(unservedText));
   if (brokenOff(view)) lines.push('', ...brokenOffLines(selectorOf(view)));
   for (const line of lines) console.say(line);

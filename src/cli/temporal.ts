@@ -73,6 +73,12 @@ export function isNoWorker(error: unknown): boolean {
   return status?.code === GRPC.failedPrecondition && /no poller/i.test(status.details);
 }
 
+/** True when the run is there and its workflow task fails, attempt after attempt: nothing can be asked of it. */
+export function isTaskFailing(error: unknown): boolean {
+  const status = grpcStatus(error);
+  return status?.code === GRPC.failedPrecondition && /workflow task in failed state/i.test(status.details);
+}
+
 /**
  * The deadline of a call passes on both sides at once. Where the server's end of the stream arrives before the client's own
  * timer, gRPC says "cancelled" for it; nothing here cancels a call otherwise.

@@ -24,6 +24,7 @@ import { arenaToTry } from './arena-to-try.js';
 import { areBundledExamples, bringUpExamples, exampleChoice } from './example-systems.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { aborted } from './interrupts.js';
+import { invocationForOthers } from './invocation.js';
 import { liveSession } from './live-session.js';
 import { openInventory } from './open-inventory.js';
 import { reachingTemporal } from './reaching-temporal.js';
@@ -88,7 +89,10 @@ async function bringUp(
   const systems = examples && postgres.server ? await bringUpExamples(postgres.server, options, chosen) : [];
   const ofSystems = Object.assign({}, ...systems.map((system) => system.variables)) as Record<string, string>;
   const variables = { ...own, ...ofSystems };
-  const settings = { ...workerSettings(variables, { inventory }), temporal: temporal.temporal };
+  const settings = {
+    ...workerSettings(variables, { inventory, command: invocationForOthers() }),
+    temporal: temporal.temporal,
+  };
   // A person at a terminal wants to hear of trouble; the rest is in the UI.
   const log: LogLine = (level, message) => {
     if (level !== 'info') console.note(`${level}: ${message}`);

@@ -5,6 +5,7 @@ import { startWorker, type RunningWorker } from '../worker.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { aborted, watchInterrupts } from './interrupts.js';
+import { invocationForOthers } from './invocation.js';
 import { reachingTemporal } from './reaching-temporal.js';
 import { installRuntime, type LogLine } from './runtime.js';
 import { readSettings } from './settings.js';
@@ -19,6 +20,7 @@ export async function worker(context: Context, options: WorkerOptions): Promise<
   const own = workerSettings(found.variables, {
     taskQueue: options.taskQueue ?? found.taskQueue,
     inventory: found.inventory(),
+    command: invocationForOthers(),
   });
   const settings: WorkerSettings = found.temporal ? { ...own, temporal: found.temporal } : own;
   const { address = 'localhost:7233' } = settings.temporal.connectionOptions;

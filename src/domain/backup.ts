@@ -68,6 +68,8 @@ export interface BackupPlan {
   readonly at: string;
   readonly taskQueue: string;
   readonly inventoryFile: string;
+  /** How people call Keyturn, as in a rotation's plan. */
+  readonly command: string;
   /** Absolute. */
   readonly directory: string;
   readonly secrets: readonly BackedUpSecret[];

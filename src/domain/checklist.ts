@@ -4,6 +4,7 @@
  * padding, nested lists and blocks in a list run together, code blocks do not wrap). States are words beside plain signs:
  * not every machine has emoji.
  */
+import { asTyped } from './as-typed.js';
 import { excerpt } from './diagnosis.js';
 import { formatMilliseconds } from './durations.js';
 import { whoMayDecide } from './gate.js';
@@ -49,7 +50,7 @@ const REFUSALS_SHOWN = 5;
 const DIAGNOSIS_LINES = 10;
 
 export function renderChecklist(status: RunStatus): string {
-  return fitting([
+  const lines = [
     `## ${headline(status)}`,
     '',
     `**${inline(status.ref)}** · ${inline(status.method)} · asked for by **${inline(status.operator)}** (${inline(status.reason)})`,
@@ -64,7 +65,8 @@ export function renderChecklist(status: RunStatus): string {
     '',
     ...stepLines(status),
     ...status.steps.flatMap(diagnosisLines),
-  ]);
+  ];
+  return fitting(lines.map((line) => asTyped(line, status.command)));
 }
 
 function headline(status: RunStatus): string {

@@ -131,6 +131,8 @@ export interface RotationPlan {
   readonly requestId: string;
   readonly taskQueue: string;
   readonly inventoryFile: string;
+  /** How people call Keyturn, for the checklist: `keyturn`, `npm run -s keyturn --`. */
+  readonly command: string;
   readonly slot: SecretSlot;
   readonly generator: string;
   readonly minimumLength: number;

@@ -53,6 +53,8 @@ export interface RunStatus {
   /** What people may do about the wait; empty when there is none, or it cannot be steered. */
   readonly steering: readonly Steer[];
   readonly refusals: readonly string[];
+  /** How people call Keyturn where this run's plan was made: `keyturn`, `npm run -s keyturn --`. */
+  readonly command: string;
   readonly report: RotationReport | null;
 }
 

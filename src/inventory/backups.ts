@@ -20,7 +20,7 @@ import { findSecret } from './find.js';
 import type { Inventory, InventorySystem } from './inventory.js';
 import { mergeEnvironments, type MergedEnvironment } from './merge.js';
 import { fillRecipients } from './recipients.js';
-import { SettingValues, type Variables } from './settings.js';
+import { commandIn, SettingValues, type Variables } from './settings.js';
 import { slotOf, slotsOf } from './slots.js';
 import { suggest } from './suggest.js';
 
@@ -84,6 +84,7 @@ export function planBackup(inventory: Inventory, request: BackupRequest): Backup
         ? variables['KEYTURN_TASK_QUEUE'] || DEFAULT_TASK_QUEUE
         : settings.fill(environment.taskQueue),
     inventoryFile: system.file,
+    command: commandIn(request.variables),
     directory: path(settings.fill(spec.to.directory)),
     secrets: secretsOf(found).map((secret) => ({
       ref: { system: system.spec.system, environment: environment.name, secret: secret.name },

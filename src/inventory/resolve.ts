@@ -11,7 +11,7 @@ import { findSecret, findSecrets } from './find.js';
 import type { Inventory } from './inventory.js';
 import { generatorOf } from './merge.js';
 import { Resolver } from './resolver.js';
-import type { Variables } from './settings.js';
+import { commandIn, type Variables } from './settings.js';
 import { slotOf } from './slots.js';
 import { planSwap } from './swap.js';
 
@@ -68,6 +68,7 @@ export function resolvePlan(inventory: Inventory, request: PlanRequest): Rotatio
     requestId: request.requestId,
     taskQueue: taskQueueOf(environment.taskQueue, resolver, request.variables),
     inventoryFile: system.file,
+    command: commandIn(request.variables),
     slot: slotOf(found, resolver.settings),
     generator: generatorOf(secret),
     minimumLength: secret.minimumLength,
@@ -93,11 +94,12 @@ function taskQueueOf(named: string | null, resolver: Resolver, variables: Variab
   return named === null ? variables['KEYTURN_TASK_QUEUE'] || DEFAULT_TASK_QUEUE : resolver.settings.fill(named);
 }
 
-/** The request id is left out, and with it the name of a new role: the digest names what will be done, whichever run does it. */
+/** The request id and how people call Keyturn are left out, and with the id the name of a new role: the digest names what will be done, whichever run does it. */
 export function digestOf(plan: Omit<RotationPlan, 'digest'>): string {
   const content = canonicalJson({
     ...plan,
     requestId: undefined,
+    command: undefined,
     swap: plan.swap && { ...plan.swap, newRole: undefined },
   });
   return createHash('sha256').update(content, 'utf8').digest('hex').slice(0, 12);

@@ -11,6 +11,11 @@ import { suggest } from './suggest.js';
 /** The worker's own environment. */
 export type Variables = Readonly<Record<string, string | undefined>>;
 
+/** How people call Keyturn where this worker is, for what a checklist prints to be typed; `up` and `worker` know it of themselves. */
+export function commandIn(variables: Variables): string {
+  return variables['KEYTURN_COMMAND'] || 'keyturn';
+}
+
 const PLACEHOLDER = /(\$?)\$\{([^}]*)(\}?)/g;
 const RUNTIME = /^(?:value|key\.id|(?:captured|inputs|row)\..*)$/s;
 const SETTING_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;

@@ -38,6 +38,7 @@ export class ChainWalk {
       return this.#broken(
         this.#rows + 1,
         'the head noted earlier is nowhere in the chain: rows were cut off, or all were rewritten',
+        true,
       );
     }
     return {
@@ -52,8 +53,13 @@ export class ChainWalk {
     return this.expectHead !== null && this.expectHead.trim().toLowerCase() === hash;
   }
 
-  #broken(sequence: number, reason: string): Verification {
-    return { intact: false, rows: this.#rows, sequence, reason };
+  /** Rows that fit. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  #broken(sequence: number, reason: string, headMissing = false): Verification {
+    return { intact: false, rows: this.#rows, sequence, reason, headMissing };
   }
 }
 

@@ -38,7 +38,7 @@ export function logRow(row: LedgerRow): string[] {
  * RFC 4180: CRLF, a header, quotes where needed. Cells that a spreadsheet would take for a formula get an apostrophe in front
  * (OWASP, "CSV injection"): operators and notes are typed by people.
  */
-export function toCsv(rows: readonly LedgerRow[]): string {
+export function csvLines(rows: readonly LedgerRow[]): string {
   const lines = rows.map((row) => [
     row.finishedAt,
     formatRef(row),
@@ -53,8 +53,14 @@ export function toCsv(rows: readonly LedgerRow[]): string {
     String(row.sequence),
     row.hash,
   ]);
-  return [CSV_COLUMNS, ...lines].map((cells) => `${cells.map(csvCell).join(',')}\r\n`).join('');
+  return lines.map(csvLine).join('');
 }
+
+function csvLine(cells: readonly string[]): string {
+  return `${cells.map(csvCell).join(',')}\r\n`;
+}
+
+export const CSV_HEAD = csvLine(CSV_COLUMNS);
 
 /** Who approved is what an auditor looks for first; it stands in the evidence of the step that waited. */
 function approvalsIn({ evidence }: LedgerRow): string[] {

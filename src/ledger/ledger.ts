@@ -49,11 +49,20 @@ export type Verification =
       readonly rowsSinceHead: number | null;
     }
   /** `sequence`: the first row that is altered, missing or out of place; the `rows` before it are as they were written. */
-  | { readonly intact: false; readonly rows: number; readonly sequence: number; readonly reason: string };
+  | {
+      readonly intact: false;
+      readonly rows: number;
+      readonly sequence: number;
+      readonly reason: string;
+      /** Every row fits, and `expectHead` is none of them. */
+      readonly headMissing: boolean;
+    };
 
 export interface VerifyOptions {
   /** Hash of the newest row when somebody last looked; it must still be in the chain, though rows may follow it by now. */
   readonly expectHead?: string;
+  /** Told now and then how many rows fit so far. */
+  readonly onProgress?: (rows: number) => void;
 }
 
 export interface Ledger {
@@ -66,7 +75,10 @@ export interface Ledger {
    * @throws KeyturnError `ledger-conflict` when this request id is on record with other content.
    */
   append(entry: LedgerEntry): Promise<LedgerRow>;
+  /** All at once: for a few rows. */
   list(filter?: LedgerFilter): Promise<LedgerRow[]>;
+  /** The same in pages, oldest first, in one snapshot: memory does not grow with the ledger. */
+  pages(filter?: LedgerFilter): AsyncIterable<readonly LedgerRow[]>;
   /** For each secret ever rotated: the newest completed row. Rows of kind `backup` are none of these: a backup changes no due date. */
   latest(): Promise<LedgerRow[]>;
   /**

@@ -89,15 +89,31 @@ export class PostgresLedger implements Ledger {
   }
 
   async list(filter: LedgerFilter = {}): Promise<LedgerRow[]> {
-    const values: (string | number)[] = [];
-    const conditions = (['system', 'environment', 'secret'] as const).flatMap((column) => {
-      const wanted = filter[column];
-      return wanted === undefined ? [] : [`${column} = $${values.push(wanted)}`];
-    });
-    const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
-    const limit = filter.limit === undefined ? '' : `LIMIT $${values.push(filter.limit)}`;
-    const sql = `SELECT ${COLUMNS} FROM keyturn.rotations ${where} ORDER BY rotations.sequence DESC ${limit}`;
-    return (await this.#withClient('none', (client) => select(client, sql, values))).reverse();
+    const rows: LedgerRow[] = [];
+    for await (const page of this.pages(filter)) rows.push(...page);
+    return rows;
+  }
+
+  async *pages(filter: LedgerFilter = {}): AsyncIterable<readonly LedgerRow[]> {
+    const { conditions, values } = conditionsOf(filter);
+    // Rows are only ever added, at the end: a snapshot is what there is up to the newest row of now.
+    const { first, last } = await this.#withClient('none', (client) =>
+      bounds(client, filter.limit, conditions, values),
+    );
+    let after = first;
+    for (;;) {
+      const where = [
+        ...conditions,
+        `rotations.sequence >= $${values.length + 1}`,
+        `rotations.sequence <= $${values.length + 2}`,
+      ];
+      const sql = `SELECT ${COLUMNS} FROM keyturn.rotations WHERE ${where.join(' AND ')} ORDER BY rotations.sequence LIMIT ${PAGE}`;
+      const page = await this.#withClient('none', (client) => select(client, sql, [...values, after, last]));
+      if (page.length > 0) yield page;
+      const newest = page.at(-1);
+      if (!newest || page.length < PAGE) return;
+      after = String(newest.sequence + 1);
+    }
   }
 
   async latest(): Promise<LedgerRow[]> {
@@ -111,7 +127,7 @@ export class PostgresLedger implements Ledger {
       // One snapshot for all pages: rows appended meanwhile are the next verification's.
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
       try {
-        return await walk(client, new ChainWalk(options.expectHead ?? null));
+        return await walk(client, new ChainWalk(options.expectHead ?? null), options.onProgress);
       } finally {
         await client.query('ROLLBACK').catch(() => undefined);
       }
@@ -161,6 +177,32 @@ function ignore(): void {
   // The query that notices the broken connection reports it.
 }
 
+function conditionsOf(filter: LedgerFilter): { conditions: string[]; values: string[] } {
+  const values: string[] = [];
+  const conditions = (['system', 'environment', 'secret'] as const).flatMap((column) => {
+    const wanted = filter[column];
+    return wanted === undefined ? [] : [`${column} = $${values.push(wanted)}`];
+  });
+  return { conditions, values };
+}
+
+/** Sequences of the first and the last row to show; of none, a range that holds nothing. */
+async function bounds(
+  client: PoolClient,
+  limit: number | undefined,
+  conditions: readonly string[],
+  values: readonly string[],
+): Promise<{ first: string; last: string }> {
+  const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
+  const newest = limit === undefined ? '' : `ORDER BY rotations.sequence DESC LIMIT $${values.length + 1}`;
+  const { rows } = await client.query<{ first: string | null; last: string | null }>(
+    `SELECT pg_catalog.min(found.sequence)::text AS first, pg_catalog.max(found.sequence)::text AS last
+       FROM (SELECT rotations.sequence FROM keyturn.rotations ${where} ${newest}) AS found`,
+    limit === undefined ? [...values] : [...values, limit],
+  );
+  return { first: rows[0]?.first ?? '1', last: rows[0]?.last ?? '0' };
+}
+
 async function insertNext(client: PoolClient, entry: LedgerEntry): Promise<LedgerRow> {
   const [last] = await select(
     client,
@@ -206,7 +248,11 @@ async function insertNext(client: PoolClient, entry: LedgerEntry): Promise<Ledge
   return row;
 }
 
-async function walk(client: PoolClient, chain: ChainWalk): Promise<Verification> {
+async function walk(
+  client: PoolClient,
+  chain: ChainWalk,
+  onProgress: VerifyOptions['onProgress'],
+): Promise<Verification> {
   // Text compares as a number: rows with a sequence below 1 are met too, should somebody have made some.
   let after = '-9223372036854775808';
   for (;;) {
@@ -218,6 +264,7 @@ async function walk(client: PoolClient, chain: ChainWalk): Promise<Verification>
     }
     const last = page.at(-1);
     if (!last || page.length < PAGE) return chain.end();
+    onProgress?.(chain.rows);
     after = String(last.sequence);
   }
 }

@@ -7,8 +7,10 @@ import { harmless } from '../../src/cli/console.js';
 import { decisionCommand, gateLines } from '../../src/cli/gate-help.js';
 import { invocation, quoteArgument } from '../../src/cli/invocation.js';
 import { listLink, runLink, runningQuery } from '../../src/cli/links.js';
+import { createProgram } from '../../src/cli/program.js';
 import { selectorArgument } from '../../src/cli/selectors.js';
 import { table } from '../../src/cli/table.js';
+import { asTyped } from '../../src/domain/as-typed.js';
 import type { OpenGate } from '../../src/domain/status.js';
 
 const PLAIN = pc.createColors(false);
@@ -34,6 +36,22 @@ describe('printed commands', () => {
     const ofClone = { npm_package_name: 'keyturn', npm_command: 'start' };
     expect(invocation(['node', '/srv/keyturn/dist/cli/main.js'], ofClone, '/srv')).toBe('npm run -s keyturn --');
     expect(invocation(['node', '/srv/a clone/dist/cli/main.js'], {}, '/srv')).toBe("node 'a clone/dist/cli/main.js'");
+  });
+
+  test('in any text become what is typed here, and stay where the way is named already', () => {
+    const way = 'npm run -s keyturn --';
+    const typed = (text: string): string => asTyped(text, way);
+    expect(typed('see `keyturn log --verify`, or keyturn drop-now a/b/C')).toBe(
+      `see \`${way} log --verify\`, or ${way} drop-now a/b/C`,
+    );
+    for (const text of [`${way} status`, 'npx keyturn status', 'a keyturn runbook', 'keyturn plans it', 'x/keyturn up'])
+      expect(typed(text)).toBe(text);
+    expect(asTyped('keyturn status', 'keyturn')).toBe('keyturn status');
+  });
+
+  test('are those of every verb', () => {
+    const verbs = createProgram(() => undefined).commands.map((command) => command.name());
+    for (const verb of verbs) expect(asTyped(`keyturn ${verb} X`, 'way')).toBe(`way ${verb} X`);
   });
 
   test('survive a shell whatever they carry', () => {

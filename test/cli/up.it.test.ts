@@ -32,6 +32,12 @@ test('everything comes up from nothing, other verbs find it from the same direct
   const rotated = await keyturn.run(['rotate', REF, '--operator', 'ana', '--wait']);
   expect(rotated.exitCode, rotated.all).toBe(0);
   expect(rotated.stdout).toContain(`in the UI: ${first.said.uiUrl}/namespaces/default/workflows/`);
+  // A ledger of the shell's own does not hide the session, nor is it mixed with this Temporal; and it is said.
+  const elsewhere = { KEYTURN_DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' };
+  const log = await keyturn.run(['log'], elsewhere);
+  expect(log.stdout).toContain(`| ${REF} | ana |`);
+  expect(log.stderr).toContain('KEYTURN_DATABASE_URL of your shell not used');
+  expect((await keyturn.run(['status', REF], elsewhere)).stdout).toContain(`${REF}: completed`);
   await down(first.program);
   await expect(fetch(first.said.uiUrl)).rejects.toThrow();
   expect((await keyturn.run(['status'])).stderr).toContain('no address of a Temporal server is known');

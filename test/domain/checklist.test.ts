@@ -32,6 +32,7 @@ const render = (changes: Partial<RunStatus> = {}): string =>
     wait: null,
     steering: [],
     refusals: [],
+    command: 'keyturn',
     report: null,
     ...changes,
   });
@@ -61,6 +62,11 @@ const report = (changes: Partial<RotationReport> = {}): RotationReport => ({
   nextDueAt: '2027-02-19T10:05:30.000Z',
   todo: [],
   ...changes,
+});
+
+test('its commands are those that people type where the plan was made', () => {
+  const text = render({ gate: gate(), command: 'npm run -s keyturn --' });
+  expect(text).toContain('`npm run -s keyturn -- approve shop/production/SESSION_SECRET --as');
 });
 
 test('a waiting run, in full', () => {

@@ -176,6 +176,7 @@ describe('what a plan holds', () => {
       operator: 'ana@example.test',
       taskQueue: 'keyturn',
       inventoryFile: `${ROOT}/mediavault.yaml`,
+      command: 'keyturn',
       slot: { store: { type: 'dotenv', file: `${ROOT}/.env` }, key: 'SESSION_SECRET', exposure: { style: 'single' } },
       revocation: { database: { env: 'MEDIAVAULT_DATABASE_URL' }, revoke: 'DELETE FROM user_sessions' },
       proof: { type: 'signed-cookie', flow: { name: 'sign-in', type: 'http-flow' } },

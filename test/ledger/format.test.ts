@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { LOG_COLUMNS, logRow, toCsv } from '../../src/ledger/format.js';
+import { CSV_HEAD, csvLines, LOG_COLUMNS, logRow } from '../../src/ledger/format.js';
 import type { LedgerEntry, LedgerRow } from '../../src/ledger/ledger.js';
 import { entry } from './entries.js';
+
+const toCsv = (rows: readonly LedgerRow[]): string => CSV_HEAD + csvLines(rows);
 
 function row(changes: Partial<LedgerEntry> = {}): LedgerRow {
   const rest = {

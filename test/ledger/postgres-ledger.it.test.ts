@@ -89,6 +89,28 @@ describe('migrations', () => {
   });
 });
 
+describe('reading', () => {
+  beforeEach(() => ledger.migrate());
+
+  test('a ledger of years comes in pages, each row once, and so do the newest of it', async () => {
+    await ledger.append(entry(1));
+    await sql(`INSERT INTO keyturn.rotations SELECT (jsonb_populate_record(r, jsonb_build_object(
+      'sequence', n, 'request_id', 'run-' || n, 'secret', 'S' || n % 2, 'previous_hash', md5(n::text) || md5(n::text), 'hash', md5((n + 1)::text) || md5((n + 1)::text)))).*
+      FROM keyturn.rotations r, generate_series(2, 1203) n`);
+    const sizes: number[] = [];
+    const seen: number[] = [];
+    for await (const page of ledger.pages()) {
+      sizes.push(page.length);
+      seen.push(...page.map(({ sequence }) => sequence));
+    }
+    expect(sizes).toEqual([500, 500, 203]);
+    expect(seen).toEqual(Array.from({ length: 1203 }, (_, index) => index + 1));
+    const newest = await ledger.list({ secret: 'S0', limit: 2 });
+    expect(newest.map(({ sequence }) => sequence)).toEqual([1200, 1202]);
+    expect(await ledger.list({ secret: 'nobody' })).toEqual([]);
+  });
+});
+
 describe('appending', () => {
   beforeEach(() => ledger.migrate());
 
@@ -250,7 +272,7 @@ describe('tampering', () => {
   test('a row taken out of the middle is named as missing', async () => {
     await tamper('DELETE FROM keyturn.rotations WHERE sequence IN (3, 4)');
     const reason = 'it and the rows up to 4 are missing';
-    expect(await ledger.verify()).toEqual({ intact: false, rows: 2, sequence: 3, reason });
+    expect(await ledger.verify()).toEqual({ intact: false, rows: 2, sequence: 3, reason, headMissing: false });
   });
 
   test('a row taken out and the rest renumbered is found', async () => {
@@ -261,7 +283,13 @@ describe('tampering', () => {
 
   test('the first row taken out is found', async () => {
     await tamper('DELETE FROM keyturn.rotations WHERE sequence = 1');
-    expect(await ledger.verify()).toEqual({ intact: false, rows: 0, sequence: 1, reason: 'it is missing' });
+    expect(await ledger.verify()).toEqual({
+      intact: false,
+      rows: 0,
+      sequence: 1,
+      reason: 'it is missing',
+      headMissing: false,
+    });
   });
 
   test('two rows exchanged are found at the first of them', async () => {

@@ -29,9 +29,10 @@ export class BackupRun {
     private readonly gates: Gatekeeper,
   ) {
     const { system, environment, backup } = plan.ref;
-    const { operator, note } = plan;
+    const { operator, note, command } = plan;
     const ref = { system, environment, secret: backup };
-    const shown = { ref, operator, note, reason: 'routine', method: methodOfBackup(plan), decisions: [] } as const;
+    const about = { reason: 'routine', method: methodOfBackup(plan), decisions: [] } as const;
+    const shown = { ref, operator, note, command, ...about };
     this.board = new Board(shown, gates, outlineBackup(plan));
     gates.onChange(() => this.board.refresh());
   }

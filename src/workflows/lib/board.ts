@@ -41,7 +41,10 @@ export class Board {
   private phase: Phase = 'preparing';
 
   constructor(
-    private readonly plan: Pick<RotationPlan, 'ref' | 'operator' | 'reason' | 'method' | 'decisions' | 'note'>,
+    private readonly plan: Pick<
+      RotationPlan,
+      'ref' | 'operator' | 'reason' | 'method' | 'decisions' | 'note' | 'command'
+    >,
     private readonly gates: Gatekeeper,
     outline: readonly StepOutline[],
   ) {
@@ -191,6 +194,7 @@ export class Board {
       wait: this.wait,
       steering: this.steering,
       refusals: this.gates.refusals,
+      command: plan.command,
       report: this.report,
     };
   }

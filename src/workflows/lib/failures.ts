@@ -1,5 +1,11 @@
 /** Between domain errors and Temporal's: what leaves a workflow is an ApplicationFailure with a safe message, or a cancellation. */
-import { ActivityFailure, ApplicationFailure, ChildWorkflowFailure, TemporalFailure } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  ChildWorkflowFailure,
+  TemporalFailure,
+  TimeoutFailure,
+} from '@temporalio/workflow';
 import type { Effect } from '../../domain/errors.js';
 import { KeyturnError } from '../../domain/errors.js';
 
@@ -24,10 +30,21 @@ export function endsRun(error: unknown): error is TemporalFailure | Rejected {
 /** The innermost message: Temporal wraps it as `Activity task failed`. */
 export function reasonOf(error: unknown): string {
   const inner = innermost(error);
+  if (inner instanceof TimeoutFailure) return TIMEOUTS[inner.timeoutType ?? 'SCHEDULE_TO_CLOSE'] ?? inner.message;
   return inner instanceof Error ? inner.message : String(inner);
 }
 
+/** Temporal says `activity Heartbeat timeout`. */
+const TIMEOUTS: Readonly<Record<string, string>> = {
+  HEARTBEAT: 'its worker was lost meanwhile, and no attempt that followed came to an end: it may have been done or not',
+  START_TO_CLOSE: 'it took longer than it may, at every attempt: it may have been done or not',
+  SCHEDULE_TO_START: 'no worker has taken it on in the time that it may wait',
+  SCHEDULE_TO_CLOSE: 'it was not done in the time that all its attempts may take: it may have been done or not',
+};
+
 export function hintOf(error: unknown): string | null {
+  if (innermost(error) instanceof TimeoutFailure)
+    return "see in keyturn status that a worker polls its task queue, and in the worker's log why it ended; then start the same again, which finds out how things stand";
   return detailsOf(error)?.hint ?? null;
 }
 

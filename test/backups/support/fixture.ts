@@ -92,6 +92,7 @@ export async function backupFixture(): Promise<BackupFixture> {
       at: '2026-11-21T23:04:05.678Z',
       taskQueue: 'keyturn',
       inventoryFile: join(app, 'system.yaml'),
+      command: 'keyturn',
       directory,
       secrets: [secret('KEY', true), secret('SESSION', false)],
       encryption: encryption('age'),

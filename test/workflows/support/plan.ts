@@ -11,6 +11,7 @@ export function planOf(secret: string, taskQueue: string, changes: Partial<Given
     method: 'replace',
     taskQueue,
     inventoryFile: 'shop.yaml',
+    command: 'keyturn',
     slot: { store: { type: 'dotenv', file: '/nowhere/.env' }, key: secret, exposure: { style: 'single' } },
     generator: 'hex:32',
     minimumLength: 32,
