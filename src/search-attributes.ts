@@ -2,19 +2,20 @@
 import type { NativeConnection } from '@temporalio/worker';
 import proto from '@temporalio/proto';
 import { KeyturnError } from './domain/errors.js';
-import { SEARCH_ATTRIBUTES } from './domain/status.js';
+import { searchAttributes } from './domain/status.js';
 
-const { INDEXED_VALUE_TYPE_BOOL, INDEXED_VALUE_TYPE_KEYWORD } = proto.temporal.api.enums.v1.IndexedValueType;
+const { INDEXED_VALUE_TYPE_BOOL, INDEXED_VALUE_TYPE_KEYWORD, INDEXED_VALUE_TYPE_KEYWORD_LIST } =
+  proto.temporal.api.enums.v1.IndexedValueType;
+const TYPES = {
+  Bool: INDEXED_VALUE_TYPE_BOOL,
+  Keyword: INDEXED_VALUE_TYPE_KEYWORD,
+  KeywordList: INDEXED_VALUE_TYPE_KEYWORD_LIST,
+} as const;
 
 /** @throws KeyturnError `search-attributes` when a name is taken by another type, or this worker may not register them. */
 export async function registerSearchAttributes(connection: NativeConnection, namespace: string): Promise<void> {
-  const wanted = Object.values(SEARCH_ATTRIBUTES).map(
-    (name) =>
-      [
-        name,
-        name === SEARCH_ATTRIBUTES.awaitingApproval ? INDEXED_VALUE_TYPE_BOOL : INDEXED_VALUE_TYPE_KEYWORD,
-      ] as const,
-  );
+  const types = Object.fromEntries(searchAttributes());
+  const wanted = searchAttributes().map(([name, type]) => [name, TYPES[type]] as const);
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
   const clash = wanted.find(([name, type]) => customAttributes[name] !== undefined && customAttributes[name] !== type);
   if (clash) {
@@ -30,7 +31,7 @@ export async function registerSearchAttributes(connection: NativeConnection, nam
     // Another worker may have been faster; anything else shows when they are listed again.
     const { customAttributes: now } = await connection.operatorService.listSearchAttributes({ namespace });
     if (missing.some(([name]) => now[name] === undefined)) {
-      const names = missing.map(([name, type]) => `${name}=${type === INDEXED_VALUE_TYPE_BOOL ? 'Bool' : 'Keyword'}`);
+      const names = missing.map(([name]) => `${name}=${types[name] ?? ''}`);
       throw new KeyturnError(
         'search-attributes',
         `the search attributes ${names.join(', ')} cannot be registered from here`,

@@ -13,6 +13,7 @@ import { InventoryReader } from './inventory/load.js';
 import { PostgresLedger } from './ledger/postgres-ledger.js';
 import { FileMemo } from './processes/file-memo.js';
 import { registerSearchAttributes } from './search-attributes.js';
+import { serviceLocks } from './service-locks.js';
 import { createFingerprinter } from './stores/fingerprint.js';
 
 /** Stores whose descriptions are kept; some hundred bytes a secret. */
@@ -41,7 +42,11 @@ export async function startWorker(settings: WorkerSettings, extras: WorkerExtras
     const namespace = settings.temporal.namespace ?? 'default';
     await registerSearchAttributes(connection, namespace);
     const client = new Client({ connection, namespace });
-    const deps = activityDeps(settings, ledger, { log: extras.log, findHolder: (id) => findHolder(client, id) });
+    const deps = activityDeps(settings, ledger, {
+      log: extras.log,
+      findHolder: (id) => findHolder(client, id),
+      serviceLocks: serviceLocks(client),
+    });
     // A broken inventory is found now, with its line, and not by the first rotation at night.
     await deps.loadInventory();
     const activities = createActivities(deps);
@@ -78,7 +83,7 @@ export async function startWorker(settings: WorkerSettings, extras: WorkerExtras
 export function activityDeps(
   settings: Pick<WorkerSettings, 'inventory' | 'variables' | 'fingerprintKey'>,
   ledger: ActivityDeps['ledger'],
-  rest: Pick<ActivityDeps, 'log' | 'findHolder'>,
+  rest: Pick<ActivityDeps, 'log' | 'findHolder' | 'serviceLocks'>,
 ): ActivityDeps {
   const inventory = new InventoryReader(settings.inventory);
   return {

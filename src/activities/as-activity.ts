@@ -20,6 +20,8 @@ export interface ActivityTools {
   readonly save: (state: unknown) => void;
   /** What the previous attempt saved last. */
   readonly saved: unknown;
+  /** The run's. */
+  readonly workflowId: string;
   /** Milliseconds from the first attempt to this one, by the server's clock. */
   readonly sinceFirstAttempt: number;
 }
@@ -51,7 +53,13 @@ export function activityWrapper(log: Log) {
       const beat = setInterval(() => context.heartbeat(state), HEARTBEAT_MS);
       try {
         const { scheduledTimestampMs: first, currentAttemptScheduledTimestampMs: now } = context.info;
-        const tools = { signal: context.cancellationSignal, save, saved: state, sinceFirstAttempt: now - first };
+        const tools = {
+          signal: context.cancellationSignal,
+          save,
+          saved: state,
+          workflowId: context.info.workflowExecution?.workflowId ?? '',
+          sinceFirstAttempt: now - first,
+        };
         for (const place of secretPlacesIn(args)) hideValuesOf(place);
         await meetHiddenValues();
         context.cancellationSignal.throwIfAborted();

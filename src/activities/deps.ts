@@ -3,6 +3,7 @@ import type { Fingerprinter } from '../stores/fingerprint.js';
 import type { Descriptions } from '../stores/secret-store.js';
 import type { Inventory } from '../inventory/load.js';
 import type { Ledger } from '../ledger/ledger.js';
+import type { ServiceLocks } from '../domain/service-lock.js';
 import type { Log } from './as-activity.js';
 import type { Holder } from './rotation-activities.js';
 
@@ -16,5 +17,6 @@ export interface ActivityDeps {
   readonly descriptions?: Descriptions;
   readonly ledger: Ledger;
   readonly findHolder: (workflowId: string) => Promise<Holder | null>;
+  readonly serviceLocks: ServiceLocks;
   readonly log: Log;
 }

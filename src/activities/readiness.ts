@@ -25,6 +25,7 @@ import type { ActivityDeps } from './deps.js';
 import { askAboutEncryption } from './encryption/readiness.js';
 import { askAboutCopies, reachOf } from './reach.js';
 import type { LeftBehind, Readiness } from './rotation-activities.js';
+import { thingsOf } from './service-locks.js';
 import { askAboutSwap, passwordInUse, stateOfOldRole } from './swap/readiness.js';
 import { inTheSamePlace, sharedWith } from './uniqueness.js';
 import { rehearseProof } from './verification.js';
@@ -187,7 +188,13 @@ export async function checkReadiness(plan: RotationPlan, deps: ActivityDeps, sig
   }
   const warnings = lines.filter((line) => line.state === 'warning').map((line) => `${line.question}: ${line.answer}`);
   const summary = `${lines.length} questions asked, all well${warnings.length > 0 ? `; noted: ${warnings.join('; ')}` : ''}`;
-  return { summary, facts: { questions: lines.length, warnings: warnings.length }, leftBehind, tokenHeader };
+  return {
+    summary,
+    facts: { questions: lines.length, warnings: warnings.length },
+    leftBehind,
+    tokenHeader,
+    things: await thingsOf(plan.services),
+  };
 }
 
 /** A person waits: whoever is well passes at once, and whoever is not may be starting, which is told just as soon. */

@@ -31,6 +31,28 @@ export interface Readiness extends Evidence {
   readonly leftBehind: LeftBehind | null;
   /** Of a token that the application issued before anything was changed; null: it issues none, or it was not asked for one. */
   readonly tokenHeader: JoseHeader | null;
+  /** What the plan's services are on their host, each once, in one order: what is locked. */
+  readonly things: readonly string[];
+}
+
+export interface AwaitServices {
+  readonly things: readonly string[];
+  /** Who wants them. */
+  readonly workflowId: string;
+  readonly turn: string;
+  /** HeldService.key of the holder that is shown already; null: nobody is. */
+  readonly known: string | null;
+  /** Whether another holder than that is news. */
+  readonly tell: boolean;
+}
+
+export interface HeldService {
+  readonly thing: string;
+  /** Of its holder. */
+  readonly ref: string;
+  readonly workflowId: string;
+  readonly since: string;
+  readonly key: string;
 }
 
 export interface Holder {
@@ -66,10 +88,18 @@ export interface RotationActivities {
   /** @param changed see activities/services.ts. */
   deployService(service: PlannedService, changed: readonly string[]): Promise<Evidence>;
 
+  /** Ends when there is news: another holder than was known, or null, when all are free and it is this run's turn. */
+  awaitServices(wanted: AwaitServices): Promise<{ heldBy: HeldService | null }>;
+
   revokeSessions(revocation: PlannedRevocation): Promise<Evidence>;
   runChecks(checks: readonly PlannedCheck[]): Promise<Evidence>;
   /** A duration, not a deadline, so that a worker's wrong clock cannot shorten it. Resumes with the same baseline on another worker. */
-  watchMonitors(watch: { monitors: readonly PlannedMonitor[]; milliseconds: number }): Promise<Evidence>;
+  watchMonitors(watch: {
+    monitors: readonly PlannedMonitor[];
+    milliseconds: number;
+    /** Deploys of these by other runs are not watched: it pauses, and goes on with a new baseline. */
+    things: readonly string[];
+  }): Promise<Evidence>;
   /** The proof with the value in use; what it saw of a token goes to `proveOldRefused`. @throws `proof-inconclusive`. */
   rehearseProof(hold: Hold & { proof: PlannedProof }): Promise<Evidence & Pick<Readiness, 'tokenHeader'>>;
   /** While both values are accepted. @throws `signs-with-old`. */

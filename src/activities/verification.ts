@@ -5,6 +5,7 @@ import type { CheckContext } from '../checks/check.js';
 import { proveOldRefused as prove } from '../checks/proof.js';
 import { rehearseProof as rehearse, type Rehearsal } from '../checks/rehearsal.js';
 import { countSessions, revokeSessions as revoke } from '../checks/sessions.js';
+import type { Deploys, DeploysSeen } from '../checks/others-deploys.js';
 import { seeWhoSigns as see } from '../checks/signer.js';
 import type { Evidence } from '../domain/evidence.js';
 import type { JoseHeader } from '../domain/jose-header.js';
@@ -56,13 +57,18 @@ interface SavedWatch {
   /** Milliseconds already watched by earlier attempts. */
   readonly elapsed: number;
   readonly monitors: MonitorState;
+  readonly deploys: DeploysSeen | null;
 }
 
 /** The time that earlier attempts watched counts, and so do their baselines. */
 export async function watchMonitors(
-  { monitors, milliseconds }: { monitors: readonly PlannedMonitor[]; milliseconds: number },
+  {
+    monitors,
+    milliseconds,
+    things,
+  }: { monitors: readonly PlannedMonitor[]; milliseconds: number; things: readonly string[] },
   deps: ActivityDeps,
-  { signal, save, saved }: ActivityTools,
+  { signal, save, saved, workflowId }: ActivityTools,
 ): Promise<Evidence> {
   const earlier = (saved as SavedWatch | undefined) ?? null;
   const startedAt = performance.now();
@@ -70,9 +76,30 @@ export async function watchMonitors(
   return await watch(monitors, {
     until: Date.now() + Math.max(0, milliseconds - elapsed()),
     ...(earlier ? { baseline: earlier.monitors } : {}),
-    onProgress: (state) => save({ elapsed: elapsed(), monitors: state } satisfies SavedWatch),
+    ...(earlier?.deploys ? { deploysSeen: earlier.deploys } : {}),
+    deploys: deploysByOthers(things, workflowId, deps),
+    onProgress: (state, { seen, paused }) =>
+      save({ elapsed: elapsed() - paused, monitors: state, deploys: seen } satisfies SavedWatch),
     context: { signal, resolveCredential: credentialResolver(deps.variables) },
   });
+}
+
+/** As the locks on the services tell it: whoever stops or deploys one of them holds its lock. */
+function deploysByOthers(
+  things: readonly string[],
+  workflowId: string,
+  { serviceLocks }: Pick<ActivityDeps, 'serviceLocks'>,
+): Deploys {
+  return {
+    look: async () => {
+      const latest = await Promise.all(things.map((thing) => serviceLocks.latest(thing)));
+      const others = latest.filter((lock) => lock !== null && lock.holder.workflowId !== workflowId);
+      return {
+        by: others.find((lock) => lock?.held)?.holder.ref ?? null,
+        mark: others.map((lock) => lock?.runId).join(' '),
+      };
+    },
+  };
 }
 
 export async function rehearseProof(

@@ -35,6 +35,11 @@ export function withCount(reading: MonitorReading, value: number): MonitorReadin
   return { ...reading, asked: reading.asked + 1, misses: 0, increase: reading.increase + risen, baseline, last: value };
 }
 
+/** After a deploy by somebody else: what the counter did in it is not held against the change, what it had risen before is. */
+export function withNewBaseline({ asked, failures, increase }: MonitorReading): MonitorReading {
+  return { asked, failures, misses: 0, increase };
+}
+
 export function withMiss(reading: MonitorReading): MonitorReading {
   return { ...reading, asked: reading.asked + 1, misses: reading.misses + 1 };
 }

@@ -6,7 +6,16 @@ import type { PlannedMonitor } from '../domain/specs/check.js';
 import type { CheckContext } from './check.js';
 import { systemClock, type Clock } from './clock.js';
 import { readCounter } from './measure.js';
-import { readingOf, withAnswer, withCount, withMiss, type MonitorReading, type MonitorState } from './monitor-state.js';
+import {
+  readingOf,
+  withAnswer,
+  withCount,
+  withMiss,
+  withNewBaseline,
+  type MonitorReading,
+  type MonitorState,
+} from './monitor-state.js';
+import { OthersDeploys, type Deploys, type DeploysSeen } from './others-deploys.js';
 import { askCheck } from './run-check.js';
 import { oneLine } from '../processes/safe-text.js';
 
@@ -23,7 +32,11 @@ export interface WatchOptions {
   /** What an earlier attempt, or `takeBaselines` before the change, has seen. */
   readonly baseline?: MonitorState;
   /** After every reading, with everything needed to go on from there. */
-  readonly onProgress?: (state: MonitorState) => void;
+  readonly onProgress?: (state: MonitorState, others: { seen: DeploysSeen | null; paused: number }) => void;
+  /** Deploys by others, which are not watched; left out: there are none. */
+  readonly deploys?: Deploys;
+  /** What an earlier attempt has seen of them. */
+  readonly deploysSeen?: DeploysSeen;
   readonly context: CheckContext;
   readonly clock?: Clock;
 }
@@ -40,19 +53,32 @@ export async function watchMonitors(monitors: readonly PlannedMonitor[], options
   const readings = new Map(monitors.map(({ name }) => [name, readingOf(options.baseline ?? {}, name)]));
   const enough = new AbortController();
   const inner = { ...context, signal: AbortSignal.any([context.signal, enough.signal]) };
+  const others = new OthersDeploys(options.deploys, clock, inner.signal, options.deploysSeen);
   const watch = async (monitor: PlannedMonitor): Promise<void> => {
+    const newBaseline = (): unknown =>
+      readings.set(monitor.name, withNewBaseline(readingOf(Object.fromEntries(readings), monitor.name)));
+    let deploys = await others.over();
+    // Since an earlier attempt saw it last.
+    if (deploys > 0) newBaseline();
     for (let final = false; ;) {
       const reading = await read(monitor, readingOf(Object.fromEntries(readings), monitor.name), inner);
+      const before = deploys;
+      deploys = await others.over();
+      if (deploys !== before) {
+        newBaseline();
+        continue;
+      }
       readings.set(monitor.name, reading.now);
-      onProgress?.(Object.fromEntries(readings));
-      refuseBreach(monitor, reading);
+      onProgress?.(Object.fromEntries(readings), { seen: others.soFar, paused: others.paused });
+      refuseBreach(monitor, reading, others.inWords);
       if (final && reading.now.misses === 0) return;
       const pause = final || lacksBaseline(monitor, reading.now) ? RETRY_AFTER : untilNext(monitor);
       if (pause > 0) await clock.sleep(pause, inner.signal);
-      final = clock.now() >= until;
+      final = clock.now() >= until + others.paused;
     }
   };
-  const untilNext = (monitor: PlannedMonitor): number => Math.min(milliseconds(monitor.every), until - clock.now());
+  const untilNext = (monitor: PlannedMonitor): number =>
+    Math.min(milliseconds(monitor.every), until + others.paused - clock.now());
   try {
     await Promise.all(
       monitors.map((monitor) =>
@@ -67,7 +93,10 @@ export async function watchMonitors(monitors: readonly PlannedMonitor[], options
     context.signal.throwIfAborted();
     throw error;
   }
-  return evidence(monitors, readings);
+  const { summary, facts } = evidence(monitors, readings);
+  return others.inWords === ''
+    ? { summary, ...(facts ? { facts } : {}) }
+    : { summary: oneLine(`${summary}; ${others.inWords}`), ...(facts ? { facts } : {}) };
 }
 
 /**
@@ -117,11 +146,15 @@ function lacksBaseline(monitor: PlannedMonitor, now: MonitorReading): boolean {
   return monitor.type === 'counter' && now.baseline === undefined;
 }
 
-function refuseBreach(monitor: PlannedMonitor, { now, trouble }: Reading): void {
+/** With a deploy by somebody else in the same window nobody knows which of the two it was: it is said, and each goes back once. */
+function refuseBreach(monitor: PlannedMonitor, { now, trouble }: Reading, others = ''): void {
   const why = breach(monitor, now);
   if (why === null) return;
   throw new KeyturnError('monitor-breached', oneLine(`${monitor.name} ${why}${trouble ? `: ${trouble}` : ''}`), {
-    hint: 'the change is the likeliest cause: look at what the application refuses since then',
+    hint:
+      others === ''
+        ? 'the change is the likeliest cause: look at what the application refuses since then'
+        : `${others}: which of the changes is the cause is not known; look at what the application refuses since then`,
   });
 }
 

@@ -6,6 +6,7 @@ import { KeyturnError } from '../domain/errors.js';
 import type { RotationPlan } from '../domain/plan.js';
 import type { Ledger } from '../ledger/ledger.js';
 import { PostgresLedger } from '../ledger/postgres-ledger.js';
+import { NO_LOCKS } from '../service-locks.js';
 import { activityDeps } from '../worker.js';
 import type { Settings } from './settings.js';
 
@@ -21,7 +22,7 @@ export async function preview(plan: RotationPlan, settings: Settings): Promise<R
       },
       ledger,
       // Who runs is `keyturn status`'s to say; a plan asks the world, not Temporal.
-      { findHolder: () => Promise.resolve(null), log: () => undefined },
+      { findHolder: () => Promise.resolve(null), serviceLocks: NO_LOCKS, log: () => undefined },
     );
     return await previewRotation(plan, deps);
   } finally {

@@ -71,7 +71,27 @@ export const SEARCH_ATTRIBUTES = {
   secret: 'KeyturnSecret',
   phase: 'KeyturnPhase',
   awaitingApproval: 'KeyturnAwaitingApproval',
+  /** What the run deploys: deployers/deployed-thing.ts. */
+  services: 'KeyturnServices',
+  /** Only while it waits for one of them: whose turn it is (turnOf). */
+  turn: 'KeyturnTurn',
 } as const;
+
+export const SEARCH_ATTRIBUTE_TYPES: Record<keyof typeof SEARCH_ATTRIBUTES, 'Keyword' | 'KeywordList' | 'Bool'> = {
+  system: 'Keyword',
+  environment: 'Keyword',
+  secret: 'Keyword',
+  phase: 'Keyword',
+  awaitingApproval: 'Bool',
+  services: 'KeywordList',
+  turn: 'Keyword',
+};
+
+/** Name and type of each. */
+export function searchAttributes(): [string, 'Keyword' | 'KeywordList' | 'Bool'][] {
+  const keys = Object.keys(SEARCH_ATTRIBUTES) as (keyof typeof SEARCH_ATTRIBUTES)[];
+  return keys.map((key) => [SEARCH_ATTRIBUTES[key], SEARCH_ATTRIBUTE_TYPES[key]]);
+}
 
 /** Types of the failures that a run ends with (ApplicationFailure.type); details[0] is the RotationReport where there is one. */
 export const FAILURE_TYPES = {

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import getPort from 'get-port';
 import { KeyturnError } from '../domain/errors.js';
-import { SEARCH_ATTRIBUTES } from '../domain/status.js';
+import { searchAttributes } from '../domain/status.js';
 import { temporaryDirectory } from './directories.js';
 import type { FindTemporalOptions } from './find-temporal.js';
 import { findTemporal } from './find-temporal.js';
@@ -174,8 +174,8 @@ function commandLine(ports: Ports, launch: Launch): string[] {
   if (launch.dbFile !== undefined) args.push('--db-filename', launch.dbFile);
   for (const setting of DYNAMIC_CONFIG) args.push('--dynamic-config-value', setting);
   // A worker registers these too; known from the start, the first worker does not wait for them to spread.
-  for (const name of Object.values(SEARCH_ATTRIBUTES)) {
-    args.push('--search-attribute', `${name}=${name === SEARCH_ATTRIBUTES.awaitingApproval ? 'Bool' : 'Keyword'}`);
+  for (const [name, type] of searchAttributes()) {
+    args.push('--search-attribute', `${name}=${type}`);
   }
   return args;
 }

@@ -3,4 +3,5 @@ export { rotateSessionSecret } from './rotate-session-secret.js';
 export { swapDatabaseCredential } from './swap-database-credential.js';
 export { backUpSecrets } from './back-up-secrets.js';
 export { recoverLostKey } from './recover-lost-key.js';
+export { holdService } from './hold-service.js';
 export { rotateEncryptionKey } from './rotate-encryption-key.js';

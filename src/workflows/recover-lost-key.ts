@@ -52,7 +52,7 @@ async function carryOut(run: Run, encryption: PlannedEncryption, recovery: Plann
   );
   const left = found.leftBehind;
   const hold: RecoveryHold = { ...holdOf(plan), encryption, recovery, ...(left ? { rotation: left.rotation } : {}) };
-  run.nothingStandsInTheWay();
+  run.nothingStandsInTheWay(found);
   if (left) {
     board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
     await run.step('settle', () =>
@@ -60,10 +60,10 @@ async function carryOut(run: Run, encryption: PlannedEncryption, recovery: Plann
     );
   }
   const runOn = found.stoppable.length < plan.services.length;
-  const services = new StandingServices({
-    ...plan,
-    services: plan.services.filter(({ name }) => found.stoppable.includes(name)),
-  });
+  const services = new StandingServices(
+    run,
+    plan.services.filter(({ name }) => found.stoppable.includes(name)),
+  );
   const wayBack = new WayBack({ run, hold, services, left, runOn, lost: found.facts?.['lost'] !== 0 });
   // Whatever the inventory says of gates: nobody loses rows without somebody else having looked.
   await run.gate('approve-recover', 'recover', found.question, { denyOnExpiry: true });
@@ -76,7 +76,7 @@ async function carryOut(run: Run, encryption: PlannedEncryption, recovery: Plann
   const none = Promise.resolve({
     summary: 'none can be stopped: what they write meanwhile is found after their deploy',
   });
-  await run.step('stop', () => (found.stoppable.length > 0 ? services.stop(effects) : none), wayBack.of('stop'));
+  await run.step('stop', () => (found.stoppable.length > 0 ? services.stop('forward') : none), wayBack.of('stop'));
   await run.step(
     'recover',
     () => longEffects('Keep what reads, move what does not', taskQueue).recoverRows(hold),
@@ -85,7 +85,7 @@ async function carryOut(run: Run, encryption: PlannedEncryption, recovery: Plann
   await rollOut(run, 'switch', 'new only', {
     ...wayBack.switching,
     beforeDeploy: async (to) => {
-      services.run();
+      services.runAgain();
       // Who was not stopped has written under the old key: most of that is found before its health depends on it.
       if (to === 'new' && runOn) await sweep(hold, 'to the new key', taskQueue);
     },
@@ -96,10 +96,13 @@ async function carryOut(run: Run, encryption: PlannedEncryption, recovery: Plann
   await verifyAndWatch(run);
   await run.pointOfNoReturn(async () => {
     const { quarantined, places, lists } = await awaitReentries(run, hold);
-    if (recovery.enable.length > 0)
+    if (recovery.enable.length > 0) {
+      await run.services.hold('enable', 'forward');
       await run.step('enable', () =>
         persistentEffects('Switch features on again', taskQueue).runChecks(recovery.enable),
       );
+      await run.services.release();
+    }
     await proveOldKeyUnused(run, hold);
     // After the proof, since a row that should not have been moved can be put back until now. Before the old key: while that is in
     // the store, whoever goes on from a terminated run finds its quarantine, and no quarantine is left that nobody destroys.

@@ -32,7 +32,7 @@ export async function reencryptOnline(run: Run, encryption: PlannedEncryption): 
   run.undoes('stage', async () => (key.used ? await rowsBack('stage') : { summary: 'no row was under the new key' }));
   // A terminated run's services write under the new key already: they are not told to stop.
   if (left?.startsWith('new')) undoesRollOut(run, 'accept', accept);
-  else await rollOut(run, 'accept', 'old, accept new', accept);
+  else await rollOut(run, 'accept', 'old, accept new', { ...accept, keepsLock: true });
   // Before the services are taken back to the old key alone, and after they have stopped writing under the new one.
   run.undoes('reencrypt', () => rowsBack('reencrypt'));
   key.used = true;

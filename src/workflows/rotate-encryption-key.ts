@@ -9,7 +9,7 @@ import type { PlannedEncryption, RotationPlan } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
 import type { RotationReport } from '../domain/report.js';
 import type { RolloutReport } from '../domain/status.js';
-import { effects, longEffects, persistentEffects, persistentLongEffects } from './lib/activities.js';
+import { longEffects, persistentLongEffects } from './lib/activities.js';
 import { Board } from './lib/board.js';
 import { answer } from './lib/failures.js';
 import type { Gatekeeper } from './lib/gatekeeper.js';
@@ -20,7 +20,7 @@ import { Run } from './lib/run.js';
 import { StandingServices } from './lib/standing-services.js';
 import { underItsLock } from './lib/under-its-lock.js';
 import { verifyAndWatch } from './lib/verification.js';
-import { holdWindow, waitForWindow } from './lib/window.js';
+import { holdWindowAndServices, waitForWindow } from './lib/window.js';
 import { reencryptOnline } from './reencrypt-online.js';
 
 export async function rotateEncryptionKey(input: unknown): Promise<RotationReport | RolloutReport> {
@@ -42,7 +42,7 @@ async function inOneTransaction(run: Run, encryption: PlannedEncryption): Promis
   const { plan } = run;
   const { taskQueue, approval } = plan;
   const { hold, left, key } = await beginKey(run, encryption);
-  const services = new StandingServices(plan);
+  const services = new StandingServices(run);
   const toNew = { ...hold, direction: 'to the new key' } as const;
   const backToOld = { ...hold, direction: 'back to the old key' } as const;
   let back: Evidence | null = null;
@@ -57,20 +57,22 @@ async function inOneTransaction(run: Run, encryption: PlannedEncryption): Promis
     undoKnown: switched,
     // Not held for the window: the services stand still.
     atAnyTime: true,
+    keepsLock: true,
     beforeUndo: async () => {
-      await services.stop(persistentEffects);
+      await services.stop('back');
       await rowsBack();
     },
     beforeDeploy: () => {
-      services.run();
+      services.runAgain();
       return Promise.resolve();
     },
   } as const;
   if (switched) undoesRollOut(run, 'switch', switching);
 
   if (plan.window) await waitForWindow(run);
-  await holdWindow(run, 'stop');
-  await run.step('stop', () => services.stop(effects), switched ? {} : { undo: () => services.start() });
+  // From here to the start: nobody else may start them on the old key in between.
+  await holdWindowAndServices(run, 'stop');
+  await run.step('stop', () => services.stop('forward'), switched ? {} : { undo: () => services.start() });
   key.used = true;
   // In the transaction every row is read again under the new key alone. No row is under a key that no store holds: it is staged.
   await run.step(

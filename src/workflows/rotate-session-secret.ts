@@ -40,7 +40,7 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
     const ready = await run.step('prepare', () =>
       effects('Check that everything is ready', taskQueue).checkReadiness(plan),
     );
-    run.nothingStandsInTheWay();
+    run.nothingStandsInTheWay(ready);
     let { tokenHeader: oldHeader } = ready;
     if (ready.leftBehind) {
       await settleLeftovers(run, ready.leftBehind);
@@ -64,15 +64,15 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
     if (plan.window) await waitForWindow(run);
 
     if (overlap) {
-      await rollOut(run, 'accept', 'old, accept new', { from: 'old only' });
-      await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new' });
+      await rollOut(run, 'accept', 'old, accept new', { from: 'old only', keepsLock: true });
+      await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new', keepsLock: true });
       // Before the overlap begins to count: who signs with the old value would sign everybody out with deploy 3.
       if (proof && proof.type !== 'value')
         await run.step('signer', () =>
           effects('See who signs with the new value', taskQueue).seeWhoSigns({ ...hold, proof }),
         );
     } else {
-      await rollOut(run, 'switch', 'new only', { from: 'old only' });
+      await rollOut(run, 'switch', 'new only', { from: 'old only', keepsLock: true });
     }
     const allSignWithNew = Date.now();
 
@@ -94,9 +94,12 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
     if (overlap && plan.window) await waitForWindow(run, 'window-retire');
 
     await run.pointOfNoReturn(async () => {
-      if (overlap) await rollOut(run, 'retire', 'new only');
+      if (overlap) await rollOut(run, 'retire', 'new only', { keepsLock: proof !== null });
+      // The proof signs in: not while somebody else deploys.
+      if (proof) await run.services.hold('prove', 'forward');
       const prove = longEffects('Prove that the old value is refused', taskQueue);
       await proveOldDead(run, proof && (() => prove.proveOldRefused({ ...hold, proof, oldHeader })));
+      await run.services.release();
       await run.step('forget', () => persistentEffects('Destroy the old value', taskQueue).forgetPrevious(hold));
     });
   });

@@ -13,6 +13,7 @@ import type { BackupPlan } from '../../src/domain/backup.js';
 import { KeyturnError } from '../../src/domain/errors.js';
 import { SecretValue } from '../../src/domain/secret-value.js';
 import { loadInventory } from '../../src/inventory/load.js';
+import { NO_LOCKS } from '../../src/service-locks.js';
 import { createFingerprinter } from '../../src/stores/fingerprint.js';
 import { openStore } from '../../src/stores/open-store.js';
 
@@ -61,6 +62,7 @@ ${secret('KEY', 'signing', true)}${secret('SESSION', 'session', false)}${secret(
         ledgerAnswers ? Promise.resolve() : Promise.reject(new KeyturnError('ledger-unavailable', 'nobody answers')),
     } as ActivityDeps['ledger'],
     findHolder: () => Promise.resolve(null),
+    serviceLocks: NO_LOCKS,
     log: () => undefined,
   };
 });

@@ -33,6 +33,7 @@ function tools(more: Partial<ActivityTools> = {}): ActivityTools & { readonly st
   return {
     signal: new AbortController().signal,
     saved: undefined,
+    workflowId: 'rotate:shop/production/SECRET',
     sinceFirstAttempt: 0,
     save: (state) => void states.push(state),
     states,

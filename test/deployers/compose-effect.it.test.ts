@@ -21,6 +21,7 @@ function tools(saved?: unknown): ActivityTools & { saved: unknown } {
   const own = {
     signal: new AbortController().signal,
     saved,
+    workflowId: 'rotate:shop/production/SECRET',
     sinceFirstAttempt: 0,
     save: (state: unknown) => void (own.saved = state),
   };

@@ -11,6 +11,7 @@ import { columnFacts } from '../../reencryption/column-facts.js';
 import { findLoss, type LossOfTable } from '../../reencryption/loss.js';
 import type { ActivityDeps } from '../deps.js';
 import { assessReadiness } from '../readiness.js';
+import { thingsOf } from '../service-locks.js';
 import type { LeftBehind } from '../rotation-activities.js';
 import type { Loss } from '../recovery-activities.js';
 import { openServer } from '../swap/open-swap.js';
@@ -62,6 +63,7 @@ export async function checkRecovery(plan: RotationPlan, deps: ActivityDeps, sign
     tokenHeader: null,
     question: questionOf(plan, recovery, tables, [`Tried: ${tried}.`, ...notes.map((note) => `Not tried: ${note}.`)]),
     stoppable,
+    things: await thingsOf(plan.services),
   };
 }
 

@@ -21,6 +21,8 @@ const systemKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.system, KEYWORD);
 const environmentKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.environment, KEYWORD);
 const secretKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.secret, KEYWORD);
 const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, KEYWORD);
+const servicesKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.services, SearchAttributeType.KEYWORD_LIST);
+const turnKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.turn, KEYWORD);
 const awaitingKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.awaitingApproval, SearchAttributeType.BOOL);
 
 interface Row {
@@ -147,6 +149,17 @@ export class Board {
     row.seen = seen;
     if (seenAs !== undefined) row.seenAs = seenAs;
     this.refresh();
+  }
+
+  /** So that others find who deploys the same. */
+  deploys(things: readonly string[]): void {
+    if (things.length === 0) return;
+    upsertSearchAttributes([{ key: servicesKey, value: [...things] }]);
+  }
+
+  /** Whose turn it is to deploy is decided by this. @param turn null: it does not wait any more. */
+  takesTurn(turn: string | null): void {
+    upsertSearchAttributes([{ key: turnKey, value: turn }]);
   }
 
   setPhase(phase: Phase): void {

@@ -5,6 +5,7 @@ import { notProven, type Proof } from '../../domain/proof.js';
 import type { StepRecord } from '../../domain/report.js';
 import type { Board } from './board.js';
 import type { Gatekeeper } from './gatekeeper.js';
+import { ServiceLock } from './service-lock.js';
 
 export interface Undo {
   readonly step: string;
@@ -26,11 +27,15 @@ export class Course {
   /** What a person must do if the run ends now. */
   halfDone: string | null = null;
 
+  readonly services: ServiceLock;
+
   constructor(
     readonly plan: RotationPlan,
     readonly gates: Gatekeeper,
     readonly board: Board,
-  ) {}
+  ) {
+    this.services = new ServiceLock(plan, board, gates.resets);
+  }
 
   /** What stays although the run was undone. */
   stays(): string[] {

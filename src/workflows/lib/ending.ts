@@ -92,6 +92,8 @@ export class Ending {
   }
 
   private async end(outcome: Outcome): Promise<RotationReport> {
+    // The ledger may keep a run waiting; its services are what they are by now.
+    await this.course.services.release();
     this.course.board.skipTheRest();
     const record = this.course.recordable ? await recordRun(this.course, outcome) : NOT_RECORDED;
     const final = record === 'failed' ? 'stopped' : outcome;

@@ -29,7 +29,7 @@ export async function beginKey(run: Run, encryption: PlannedEncryption): Promise
   const ready = await run.step('prepare', () =>
     effects('Check that everything is ready', taskQueue).checkReadiness(plan),
   );
-  run.nothingStandsInTheWay();
+  run.nothingStandsInTheWay(ready);
   const left = ready.leftBehind;
   const key = { used: left !== null };
   const hold: EncryptionHold = { ...holdOf(plan), encryption, ...(left ? { rotation: left.rotation } : {}) };

@@ -9,7 +9,7 @@ import type { RecoveryHold } from '../../activities/recovery-activities.js';
 import type { LeftBehind } from '../../activities/rotation-activities.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
-import { persistentEffects, persistentLongEffects } from './activities.js';
+import { persistentLongEffects } from './activities.js';
 import { asApplicationFailure } from './failures.js';
 import { undoesRollOut, type RollOutOptions } from './rollout.js';
 import type { Run } from './run.js';
@@ -61,14 +61,15 @@ export class WayBack {
       from: 'old only',
       hold,
       atAnyTime: true,
+      keepsLock: true,
       undoKnown: left !== null,
       beforeUndo: async () => {
         await this.demandNothingEntered();
-        await services.stop(persistentEffects);
+        await services.stop('back');
         await this.takeRowsBack();
       },
       beforeDeploy: () => {
-        services.run();
+        services.runAgain();
         return Promise.resolve();
       },
     };

@@ -7,7 +7,8 @@ import type { Hold } from '../../activities/rotation-activities.js';
 import { effects, persistentEffects } from './activities.js';
 import { codeOf, effectOf } from './failures.js';
 import type { Run } from './run.js';
-import { holdWindow } from './window.js';
+import type { Going } from './service-lock.js';
+import { holdWindowAndServices } from './window.js';
 
 export function holdOf(plan: RotationPlan): Hold {
   return { slot: plan.slot, rotation: plan.requestId };
@@ -18,6 +19,8 @@ export interface RollOutOptions {
   readonly from?: Arrangement;
   /** It need not begin while the maintenance window is open: the services stand still already. */
   readonly atAnyTime?: boolean;
+  /** The lock on the services is kept: what follows at once deploys them again, or looks whether they are well. */
+  readonly keepsLock?: boolean;
   /** Its undo is registered already, since an earlier run may have done the step: undoesRollOut. */
   readonly undoKnown?: boolean;
   /** Default: this run's own. */
@@ -28,9 +31,14 @@ export interface RollOutOptions {
   readonly beforeUndo?: () => Promise<unknown>;
 }
 
+interface DeployOptions {
+  readonly services?: RotationPlan['services'];
+  readonly changed?: readonly string[];
+}
+
 /** The undo of a roll-out that an earlier run did: registered before this run comes to the step itself. */
 export function undoesRollOut(run: Run, key: string, options: RollOutOptions & { readonly from: Arrangement }): void {
-  run.undoes(key, () => takeBack(run.plan, options, true));
+  run.undoes(key, () => takeBack(run, key, options, true));
 }
 
 /** One step: `to` in the store, deployed and healthy. One that can be undone begins while the maintenance window is open. */
@@ -50,23 +58,28 @@ export async function rollOut(run: Run, key: string, to: Arrangement, options: R
       throw error;
     }
     await beforeDeploy?.('new');
-    return await deployAll(plan, effects, filesOf(slot));
+    return await deployAll(run, 'forward', { changed: filesOf(slot) });
   };
-  const undo = (): Promise<Evidence> => takeBack(plan, { ...options, from: from ?? 'old only' }, begun);
-  if (from && !options.atAnyTime) await holdWindow(run, key);
+  const undo = (): Promise<Evidence> => takeBack(run, key, { ...options, from: from ?? 'old only' }, begun);
+  if (from && !options.atAnyTime) await holdWindowAndServices(run, key);
+  else await run.services.hold(key, 'forward');
   await run.step(key, forward, from && !options.undoKnown ? { undo } : {});
+  if (!options.keepsLock) await run.services.release();
 }
 
 /** @param begun false: the step was refused before it wrote anything, so there may be nothing to take back. */
 async function takeBack(
-  plan: RotationPlan,
+  run: Run,
+  key: string,
   options: RollOutOptions & { readonly from: Arrangement },
   begun: boolean,
 ): Promise<Evidence> {
+  const { plan } = run;
   const { from, beforeDeploy, beforeUndo } = options;
   const { slot, rotation } = options.hold ?? holdOf(plan);
   const hold = { slot, rotation };
   let arranged: Evidence;
+  await run.services.hold(key, 'back');
   await beforeUndo?.();
   try {
     arranged = await persistentEffects(`Undo: ${from}`, plan.taskQueue).arrangeSecret({ ...hold, arrangement: from });
@@ -78,25 +91,25 @@ async function takeBack(
   }
   if (!begun && arranged.facts?.['changed'] === false) return { summary: 'the store had not been changed' };
   await beforeDeploy?.('old');
-  const evidence = await deployAll(plan, persistentEffects);
+  const evidence = await deployAll(run, 'back');
   return { summary: `the old value serves again; ${evidence.summary}` };
 }
 
 /**
- * One service after the other: a value that breaks the first must not reach the second.
+ * One service after the other: a value that breaks the first must not reach the second. The lock on them is held by now.
  * @param changed the files that it brings into service; none on the way back (activities/services.ts).
  */
 export async function deployAll(
-  plan: RotationPlan,
-  call: typeof effects,
-  changed: readonly string[] = [],
+  run: Run,
+  going: Going,
+  { services = run.plan.services, changed = [] }: DeployOptions = {},
 ): Promise<Evidence> {
+  const call = going === 'forward' ? effects : persistentEffects;
+  const { taskQueue } = run.plan;
   const seen: string[] = [];
-  for (const service of plan.services) {
-    const evidence = await call(`Deploy ${service.name} and see it healthy`, plan.taskQueue).deployService(
-      service,
-      changed,
-    );
+  for (const service of services) {
+    if (going === 'forward') run.services.stillHeld();
+    const evidence = await call(`Deploy ${service.name} and see it healthy`, taskQueue).deployService(service, changed);
     seen.push(evidence.summary);
   }
   return { summary: seen.join('; ') };

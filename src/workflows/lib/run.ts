@@ -15,6 +15,7 @@ import { Course } from './course.js';
 import { Ending } from './ending.js';
 import { endsRun, whatFailed } from './failures.js';
 import type { Gatekeeper } from './gatekeeper.js';
+import type { ServiceLock } from './service-lock.js';
 
 interface StepOptions {
   /** Registered before the step begins, since a failed effect may have happened all the same. Must be idempotent. */
@@ -80,9 +81,15 @@ export class Run {
     this.course.undos.push({ step: key, undo });
   }
 
-  /** From here on the attempt goes into the ledger, however it ends. */
-  nothingStandsInTheWay(): void {
+  /** The lock on what this run deploys. */
+  get services(): ServiceLock {
+    return this.course.services;
+  }
+
+  /** From here on the attempt goes into the ledger, however it ends. @param things what its services are on their host. */
+  nothingStandsInTheWay({ things }: { readonly things: readonly string[] }): void {
     this.course.recordable = true;
+    this.services.of(things);
   }
 
   /** How the versions of an earlier run stand from now on, in whatever this run ends. @param changed this run did something to them. */
@@ -118,6 +125,7 @@ export class Run {
   ): Promise<string | null> {
     const { plan } = this;
     const ref = formatRef(plan.ref);
+    await this.services.release();
     this.board.waitsForApproval(key);
     const summary = await this.gates.pass({
       name,
@@ -153,6 +161,7 @@ export class Run {
   /** The same within a step. */
   async pause(what: string, milliseconds: number): Promise<void> {
     if (milliseconds <= 0) return;
+    await this.services.release();
     const until = new Date(Date.now() + milliseconds).toISOString();
     this.board.waitsUntil(what, until);
     await sleep(milliseconds, { summary: `${what} (until ${until})`.slice(0, 190) });

@@ -16,7 +16,7 @@ import type { LeftBehind } from '../../activities/rotation-activities.js';
 import { effects, longEffects, persistentEffects } from './activities.js';
 import { deployAll } from './rollout.js';
 import type { Run } from './run.js';
-import { holdWindow } from './window.js';
+import { holdWindowAndServices } from './window.js';
 
 /** Order of the steps on the checklist; a settlement takes those it needs. */
 const STEPS = {
@@ -54,16 +54,17 @@ async function takeBack(run: Run, left: LeftBehind): Promise<void> {
   const { rotation } = left;
   show(run, [...gateOf(run), 'settle', 'settle-record']);
   await askFirst(run, left, `take its value back (${deployed(run)}) and destroy it`);
-  await holdWindow(run, 'settle');
+  await holdWindowAndServices(run, 'settle');
   const since = Date.now();
   await run.unlessHalfDone(mixed(run, left, 'old only'), () =>
     run.step('settle', async () => {
       await arrange(run, left, 'old only');
-      const { summary } = await deployAll(run.plan, effects);
+      const { summary } = await deployAll(run, 'forward');
       await discard(run, left);
       return { summary: `run ${rotation} had a value accepted but not used for signing: taken back; ${summary}` };
     }),
   );
+  await run.services.release();
   run.settled(`the value that run ${rotation} had accepted beside the old one is taken back`, true);
   await CancellationScope.nonCancellable(() => record(run, left, 'rolled back', { since, proof: null }));
 }
@@ -92,10 +93,10 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
   await askFirst(run, left, `carry its value through: ${steps.join(', ')}`);
   const since = Date.now();
   if (waits) {
-    await holdWindow(run, 'settle-deploy');
+    await holdWindowAndServices(run, 'settle-deploy');
     await run.unlessHalfDone(mixed(run, left, left.arrangement), () =>
       run.step('settle-deploy', async () => {
-        const { summary } = await deployAll(plan, effects, filesOf(plan.slot));
+        const { summary } = await deployAll(run, 'forward', { changed: filesOf(plan.slot) });
         if (!proof || proof.type === 'value') return { summary };
         const signer = await effects('See who signs with the new value', taskQueue).seeWhoSigns({
           ...holdOn(run, left),
@@ -109,11 +110,11 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
     const what = "Until tokens of the earlier run's old value have expired";
     await run.wait('settle-wait', what, overlapMilliseconds(overlap));
   }
-  await holdWindow(run, 'settle');
+  await holdWindowAndServices(run, 'settle');
   await run.unlessHalfDone(mixed(run, left, 'new only'), () =>
     run.step('settle', async () => {
       await arrange(run, left, 'new only');
-      const { summary } = await deployAll(plan, effects, filesOf(plan.slot));
+      const { summary } = await deployAll(run, 'forward', { changed: filesOf(plan.slot) });
       return { summary: `run ${rotation} had come to "${left.arrangement}": carried through; ${summary}` };
     }),
   );
@@ -132,6 +133,7 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
           oldHeader: null,
         }),
       ));
+    await run.services.release();
     // From here on together: a value that is gone must be on record.
     await CancellationScope.nonCancellable(async () => {
       await run.step('settle-forget', () =>

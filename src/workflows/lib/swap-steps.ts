@@ -37,7 +37,7 @@ export async function beginSwap(run: Run, swap: PlannedSwap): Promise<Begun> {
   const ready = await run.step('prepare', () =>
     effects('Check that everything is ready', taskQueue).checkReadiness(plan),
   );
-  run.nothingStandsInTheWay();
+  run.nothingStandsInTheWay(ready);
   const left = ready.leftBehind;
   const hold: SwapHold = { ...holdOf(plan), swap, ...(left ? { rotation: left.rotation } : {}) };
   if (left) {
@@ -78,6 +78,6 @@ export async function switchOver(run: Run, options: RollOutOptions): Promise<voi
   if (plan.approval.gates.includes('promote'))
     await run.gate('approve-promote', 'promote', `Use the new credential of ${formatRef(plan.ref)}?`);
   if (plan.window) await waitForWindow(run);
-  await rollOut(run, 'switch', 'new only', options);
+  await rollOut(run, 'switch', 'new only', { ...options, keepsLock: true });
   await verifyAndWatch(run);
 }

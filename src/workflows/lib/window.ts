@@ -1,6 +1,6 @@
 /**
  * The maintenance window of the plan, waited for and held: what disturbs services begins while it is open. People may decide,
- * and tokens expire, long after it has closed; then its next opening is waited for. An undo never waits.
+ * and tokens expire, long after it has closed; then its next opening is waited for. An undo never waits for it.
  */
 import { effects } from './activities.js';
 import type { Run } from './run.js';
@@ -11,8 +11,19 @@ export async function waitForWindow(run: Run, key = 'window'): Promise<void> {
   await run.step(key, () => untilOpen(run));
 }
 
-/** Just before the step `before`: as a step of its own, if the window has closed meanwhile. */
-export async function holdWindow(run: Run, before: string): Promise<void> {
+/**
+ * Just before the first stop or deploy of the step `before`: while the window is open, and with the services locked. Whoever has
+ * waited for the lock looks at the window again; a window that has closed is waited for without the lock.
+ */
+export async function holdWindowAndServices(run: Run, before: string): Promise<void> {
+  do {
+    await holdWindow(run, before);
+    await run.services.hold(before, 'forward');
+  } while (run.plan.window && !isOpen(run));
+}
+
+/** As a step of its own, if the window has closed meanwhile. */
+async function holdWindow(run: Run, before: string): Promise<void> {
   if (!run.plan.window || isOpen(run)) return;
   const key = `window before ${before}`;
   run.board.addBefore(key, `Wait for the maintenance window (${run.board.titleOf(before)})`, before);

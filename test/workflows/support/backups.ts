@@ -15,6 +15,7 @@ import { BACKUP_WORKFLOW_TYPE } from '../../../src/domain/messages.js';
 import { findHolder } from '../../../src/holder.js';
 import { PostgresLedger } from '../../../src/ledger/postgres-ledger.js';
 import { registerSearchAttributes } from '../../../src/search-attributes.js';
+import { NO_LOCKS } from '../../../src/service-locks.js';
 import { activityDeps } from '../../../src/worker.js';
 import { afterwards } from '../../support/afterwards.js';
 import { freshDatabase } from '../../support/servers.js';
@@ -75,6 +76,7 @@ export async function openBackupStage(): Promise<BackupStage> {
         {
           log: (level, message, fields) => void world.logged.push(JSON.stringify({ level, message, fields })),
           findHolder: (id) => findHolder(client, id),
+          serviceLocks: NO_LOCKS,
         },
       );
       const activities = createActivities(deps);

@@ -6,6 +6,11 @@ import { inject } from 'vitest';
 import type { RunStatus } from '../../../src/domain/status.js';
 import { STATUS_QUERY } from '../../../src/domain/messages.js';
 import { rotationWorkflowId } from '../../../src/domain/refs.js';
+import { findHolder } from '../../../src/holder.js';
+import { serviceLocks } from '../../../src/service-locks.js';
+import { activityWrapper } from '../../../src/activities/as-activity.js';
+import type { AwaitServices } from '../../../src/activities/rotation-activities.js';
+import { awaitServices } from '../../../src/activities/service-locks.js';
 import { fastForward } from '../../../src/embedded/fast-forward.js';
 import { registerSearchAttributes } from '../../../src/search-attributes.js';
 import { resetAfter } from './reset-after.js';
@@ -38,6 +43,9 @@ export async function openHarness(): Promise<Harness> {
   await registerSearchAttributes(connection, 'default');
   const clientConnection = await Connection.connect({ address });
   const client = new Client({ connection: clientConnection });
+  // Locks are Temporal's own: no world has any.
+  const deps = { serviceLocks: serviceLocks(client), findHolder: (id: string) => findHolder(client, id) };
+  const asks = activityWrapper(() => undefined)((tools, wanted: AwaitServices) => awaitServices(wanted, deps, tools));
   return {
     client,
     withWorker: async (world, body) => {
@@ -45,7 +53,7 @@ export async function openHarness(): Promise<Harness> {
         connection,
         taskQueue: world.plan.taskQueue,
         workflowBundle: { codePath },
-        activities: world.activities(),
+        activities: { ...world.activities(), awaitServices: asks },
       });
       return await worker.runUntil(body());
     },

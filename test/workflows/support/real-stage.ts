@@ -17,6 +17,7 @@ import { loadInventory } from '../../../src/inventory/load.js';
 import type { LedgerRow } from '../../../src/ledger/ledger.js';
 import { PostgresLedger } from '../../../src/ledger/postgres-ledger.js';
 import { registerSearchAttributes } from '../../../src/search-attributes.js';
+import { serviceLocks } from '../../../src/service-locks.js';
 import { createFingerprinter } from '../../../src/stores/fingerprint.js';
 import { freshTaskQueue, temporalClient } from '../../support/servers.js';
 import { Databases } from './databases.js';
@@ -116,6 +117,7 @@ export abstract class RealStage<S extends StagedSystem> {
       fingerprint: createFingerprinter('a key of at least thirty-two characters'),
       ledger: this.ledger,
       findHolder: (workflowId) => findHolder(this.client, workflowId),
+      serviceLocks: serviceLocks(this.client),
       log: () => undefined,
     });
     this.systems.set(system.name, { system, activities });

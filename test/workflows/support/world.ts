@@ -51,6 +51,8 @@ export class World {
     proof: null,
   };
   leftBehind: { rotation: string; arrangement: Arrangement } | null = null;
+  /** What its services are: locked while they are deployed. Default: nothing is. */
+  things: readonly string[] = [];
 
   constructor(readonly plan: Omit<RotationPlan, 'requestId' | 'operator' | 'reason' | 'note'>) {
     this.state = {
@@ -73,7 +75,12 @@ export class World {
       resolvePlan: ({ operator, reason, requestId, note }) =>
         Promise.resolve({ ...plan, operator, reason, requestId, note: note ?? null }),
       checkReadiness: () =>
-        Promise.resolve({ summary: 'ready', leftBehind: this.leftBehind, tokenHeader: this.headers.readiness }),
+        Promise.resolve({
+          summary: 'ready',
+          leftBehind: this.leftBehind,
+          tokenHeader: this.headers.readiness,
+          things: this.things,
+        }),
       stageSecret: () => {
         state.pending ??= 'v2';
         return said('staged');
@@ -96,6 +103,7 @@ export class World {
         state.arrangement = 'old only';
         return said('forgotten');
       },
+      awaitServices: () => Promise.reject(new Error('the harness asks Temporal itself')),
       deployService: (service) => {
         state.running[service.name] = state.arrangement;
         return said('deployed');

@@ -1,0 +1,68 @@
+/** Who has the services that a run wants to deploy, for as long as it is not its turn. */
+import { deployedThing } from '../deployers/deployed-thing.js';
+import type { PlannedService } from '../domain/plan.js';
+import type { LockRecord } from '../domain/service-lock.js';
+import { NotYet, type ActivityTools } from './as-activity.js';
+import type { ActivityDeps } from './deps.js';
+import type { AwaitServices, HeldService } from './rotation-activities.js';
+
+const LOOK_EVERY_MS = 1_000;
+/** Whoever comes first but does not take what is free (its worker is gone, say) holds up nobody for longer. */
+const GIVES_WAY_MS = 10_000;
+
+/** In one order, so that two runs never wait for each other. */
+export async function thingsOf(services: readonly PlannedService[]): Promise<string[]> {
+  const things = await Promise.all(services.map(({ deploy }) => deployedThing(deploy)));
+  return [...new Set(things)].sort();
+}
+
+interface Saved {
+  /** Milliseconds after the first attempt. */
+  readonly freeSince: number;
+}
+
+/**
+ * @returns who holds one of them, when that is not who was `known`; null: they are free, and it is this run's turn.
+ * @throws NotYet until then: Temporal asks again, and shows the message meanwhile.
+ */
+export async function awaitServices(
+  { things, workflowId, turn, known, tell }: AwaitServices,
+  deps: Pick<ActivityDeps, 'serviceLocks' | 'findHolder'>,
+  { save, saved, sinceFirstAttempt }: Pick<ActivityTools, 'save' | 'saved' | 'sinceFirstAttempt'>,
+): Promise<{ heldBy: HeldService | null }> {
+  const lock = await firstHeld(things, workflowId, deps);
+  if (lock) {
+    const { ref } = lock.holder;
+    if (tell && lock.runId !== known)
+      return {
+        heldBy: { thing: lock.thing, ref, workflowId: lock.holder.workflowId, since: lock.since, key: lock.runId },
+      };
+    throw new NotYet(`held by ${ref} since ${lock.since}`, LOOK_EVERY_MS);
+  }
+  const { freeSince } = (saved as Saved | undefined) ?? { freeSince: sinceFirstAttempt };
+  const ahead = (await deps.serviceLocks.waiting(things))
+    .filter((other) => other.workflowId !== workflowId && other.turn < turn)
+    .sort((one, other) => (one.turn < other.turn ? -1 : 1))
+    .at(0);
+  if (!ahead || sinceFirstAttempt - freeSince >= GIVES_WAY_MS) return { heldBy: null };
+  save({ freeSince } satisfies Saved);
+  throw new NotYet(`free, and it is the turn of ${ahead.workflowId}`, LOOK_EVERY_MS);
+}
+
+/** A lock that outlived its holder (which was reset, and then ended) is freed on the way; so is one of this run before its reset. */
+async function firstHeld(
+  things: readonly string[],
+  workflowId: string,
+  { serviceLocks, findHolder }: Pick<ActivityDeps, 'serviceLocks' | 'findHolder'>,
+): Promise<LockRecord | null> {
+  for (const thing of things) {
+    const lock = await serviceLocks.latest(thing);
+    if (!lock?.held) continue;
+    if (lock.holder.workflowId === workflowId)
+      await serviceLocks.free(lock, 'the run that held it was reset, and takes it anew');
+    else if ((await findHolder(lock.holder.workflowId)) === null)
+      await serviceLocks.free(lock, 'the run that held it has ended');
+    else return lock;
+  }
+  return null;
+}

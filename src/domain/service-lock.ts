@@ -1,0 +1,50 @@
+/**
+ * One run a service at a time, from its stop or deploy until it is healthy and verified. The lock is a workflow id again, that of
+ * what is deployed: Temporal runs at most one workflow under it.
+ */
+import type { Reason } from './plan.js';
+
+export const LOCK_WORKFLOW_TYPE = 'holdService';
+
+/** Who holds it; the lock's memo and its input. */
+export interface LockHolder {
+  /** `SYSTEM/ENV/SECRET`. */
+  readonly ref: string;
+  readonly workflowId: string;
+  readonly firstRunId: string;
+}
+
+/** The latest run of a service's lock, held still or not. */
+export interface LockRecord {
+  readonly thing: string;
+  /** Differs for each time that somebody has held it. */
+  readonly runId: string;
+  readonly held: boolean;
+  readonly since: string;
+  readonly holder: LockHolder;
+}
+
+export interface Waiting {
+  readonly workflowId: string;
+  readonly turn: string;
+}
+
+export interface ServiceLocks {
+  /** null: nobody has ever held it, as far as Temporal still knows. */
+  latest(thing: string): Promise<LockRecord | null>;
+  /** Runs that wait for one of these. As Temporal's visibility has them, so a moment late. */
+  waiting(things: readonly string[]): Promise<Waiting[]>;
+  /** Frees what nobody holds any more; whoever was faster is right too. */
+  free(lock: LockRecord, why: string): Promise<void>;
+}
+
+/** @param thing what is deployed, as deployers/deployed-thing.ts finds it on its host. */
+export function lockIdOf(thing: string): string {
+  return `service:${thing}`;
+}
+
+/** After a leak before an undo before routine, then the oldest: the lesser text comes first. */
+export function turnOf(reason: Reason, going: 'forward' | 'back', since: Date): string {
+  const place = reason === 'leak' ? 0 : going === 'back' ? 1 : 2;
+  return `${place} ${since.toISOString()}`;
+}
