@@ -8,6 +8,7 @@ import { CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { KeyturnError } from '../domain/errors.js';
 import { redact } from '../domain/secret-value.js';
+import { withScope } from './scope.js';
 import { hideValuesOf, meetHiddenValues, secretPlacesIn } from '../processes/hidden-files.js';
 
 /** Well under the workflow's heartbeat timeout of 15 s, so that a busy machine does not look like a lost worker. */
@@ -63,7 +64,11 @@ export function activityWrapper(log: Log) {
         for (const place of secretPlacesIn(args)) hideValuesOf(place);
         await meetHiddenValues();
         context.cancellationSignal.throwIfAborted();
-        return await body(tools, ...args);
+        const { workflowExecution: run, activityId, activityType } = context.info;
+        const purpose = { run: run?.workflowId ?? activityType, execution: run?.runId ?? '', part: activityId };
+        const leftBehind = (error: unknown): void =>
+          log('warn', `a login of this step was not dropped: ${redact(String(error))}`, { run: run?.runId });
+        return await withScope(purpose, leftBehind, () => body(tools, ...args));
       } catch (error) {
         await meetHiddenValues();
         throw asFailure(error, context, log);

@@ -2,9 +2,12 @@
  * A PostgreSQL server as Keyturn works on it: direct, short-lived connections to the primary and its replicas, as the
  * administrator or as the role under test. Every error leaves through connection.ts, so no message repeats a password.
  */
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { PlannedNode } from '../domain/plan.js';
 import type { SecretValue } from '../domain/secret-value.js';
+import type { Purpose } from './access/working-login-end.js';
+import { WorkingLogin, type Touched } from './access/working-login.js';
 import { withConnection, type ConnectionOptions, type ConnectionTarget } from './connection.js';
 
 export interface Login {
@@ -21,8 +24,12 @@ export interface ServerOptions {
   readonly database: string | null;
   readonly replicas: readonly PlannedNode[];
   readonly signal: AbortSignal;
-  /** Asked on every connection as the administrator, before anything else is done on it. */
+  /** Asked on every connection that touches tables, before anything else is done on it. */
   readonly admit?: (client: pg.Client) => Promise<void>;
+  /** For whom logins are made that may touch tables. */
+  readonly purpose?: Purpose;
+  /** Which tables, `schema.table`; default: what the application owns. */
+  readonly touched?: Touched;
 }
 
 export interface Where
@@ -37,10 +44,19 @@ export const PRIMARY = 'primary';
 /** Milliseconds for everything on one connection: taking over what a large schema's role owns may wait for locks. */
 const LIMIT_MS = 60_000;
 
+/** For giving a login back: done also when the run was cancelled. */
+const CLOSING_MS = 15_000;
+
 export type Work<T> = (client: pg.Client) => Promise<T>;
+
+export interface WorkPlace extends Pick<Where, 'effect' | 'limit'> {
+  readonly touched?: Touched;
+}
 
 export class Server {
   readonly nodes: readonly string[];
+  private readonly logins = new Map<string, WorkingLogin>();
+  private readonly own: Purpose = { run: randomUUID(), execution: 'one', part: 'all' };
 
   constructor(private readonly options: ServerOptions) {
     this.nodes = [PRIMARY, ...options.replicas.map(({ name }) => name)];
@@ -51,13 +67,46 @@ export class Server {
     return this.options.signal;
   }
 
-  /** With an empty search path from the connect on: see empty-search-path.ts. @throws KeyturnError as withConnection. */
+  /**
+   * For the catalogue and for roles, never for what the application may have hung its code on. With an empty search path from the
+   * connect on: see empty-search-path.ts. @throws KeyturnError as withConnection.
+   */
   asAdministrator<T>(work: Work<T>, where: Omit<Where, 'searchPath'> = {}): Promise<T> {
+    return this.connect(null, { ...where, searchPath: 'empty' }, work);
+  }
+
+  /**
+   * For the application's tables, and SQL of the inventory: on the primary, with the rights of those who own the tables and nothing
+   * else. @throws KeyturnError `no-working-login`, and as withConnection.
+   */
+  async asWorker<T>(
+    work: Work<T>,
+    { touched = this.options.touched ?? 'owned', ...where }: WorkPlace = {},
+  ): Promise<T> {
     const { admit } = this.options;
-    return this.connect(null, { ...where, searchPath: 'empty' }, async (client) => {
+    const login = await this.workingLogin(touched).get();
+    return await this.connect(login, where, async (client) => {
       await admit?.(client);
       return work(client);
     });
+  }
+
+  /** Drops the logins that were made for it. Idempotent. */
+  async close(): Promise<void> {
+    for (const login of this.logins.values()) await login.close();
+  }
+
+  private workingLogin(touched: Touched): WorkingLogin {
+    const key = JSON.stringify(touched);
+    const { label, database, purpose } = this.options;
+    // The signal may have gone by the time it is given back.
+    const asAdministrator = <T>(work: Work<T>): Promise<T> =>
+      new Server({ ...this.options, signal: AbortSignal.timeout(CLOSING_MS) }).asAdministrator(work);
+    const login =
+      this.logins.get(key) ??
+      new WorkingLogin(asAdministrator, purpose ?? this.own, touched, `${label} ${database ?? ''}`);
+    this.logins.set(key, login);
+    return login;
   }
 
   /** @throws KeyturnError as withConnection; a refused log-in is `database-refused`. */

@@ -71,16 +71,12 @@ export async function reencryptAtomically(options: AtomicOptions): Promise<Atomi
   let effect: Effect = 'none';
   const where = { limit, effect: () => effect };
   // Pages are read on a connection of their own: nobody can write to the tables, so what is committed is what is there.
-  return server.asAdministrator(async (reader) => {
+  return server.asWorker(async (reader) => {
     await prepareSession(reader);
-    return server.asAdministrator(async (writer) => {
+    return server.asWorker(async (writer) => {
       await prepareSession(writer);
       await writer.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-      await lockTables(
-        writer,
-        columns.map(({ facts }) => facts),
-        lockWait,
-      );
+      await lockTables(writer, { server, columns: columns.map(({ facts }) => facts), wait: lockWait });
       const rewritten: { readonly column: AtomicColumn; readonly counts: RowCounts }[] = [];
       for (const column of columns) rewritten.push({ column, counts: await rewrite(options, column, reader, writer) });
       const results: AtomicColumnResult[] = [];

@@ -6,6 +6,7 @@ export interface CatalogueTable {
   readonly oid: number;
   readonly schema: string;
   readonly name: string;
+  readonly owner: string;
   /** pg_class.relkind */
   readonly kind: string;
   readonly estimatedRows: number | null;
@@ -17,6 +18,8 @@ export interface CatalogueTable {
   readonly rowSecurity: boolean;
   readonly triggers: readonly string[];
   readonly rules: readonly string[];
+  /** Who asks may use the schema. */
+  readonly reachable: boolean;
   /** Tables that inherit without being partitions, `schema.table`, at any depth. */
   readonly children: readonly string[];
 }
@@ -34,6 +37,7 @@ export interface CatalogueColumn {
 /** Statistics of a partitioned table lie with its partitions, unless it was analysed itself. */
 const TABLE = `
 SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name, c.relkind AS kind, current_user AS "user",
+       pg_get_userbyid(c.relowner) AS owner,
        (SELECT CASE WHEN min(p.reltuples) < 0 THEN NULL ELSE sum(p.reltuples)::float8 END
           FROM (SELECT c.oid AS relid WHERE c.relkind <> 'p'
                 UNION ALL SELECT relid FROM pg_partition_tree(c.oid) WHERE c.relkind = 'p' AND isleaf) leaf
@@ -50,15 +54,15 @@ SELECT c.oid::int8::float8 AS oid, n.nspname AS schema, c.relname AS name, c.rel
                SELECT i.inhrelid FROM pg_inherits i WHERE i.inhparent = c.oid AND c.relkind = 'r'
                UNION SELECT i.inhrelid FROM pg_inherits i JOIN below b ON i.inhparent = b.inhrelid)
              SELECT s.nspname || '.' || k.relname FROM below b JOIN pg_class k ON k.oid = b.inhrelid
-               JOIN pg_namespace s ON s.oid = k.relnamespace ORDER BY 1) AS children
+               JOIN pg_namespace s ON s.oid = k.relnamespace ORDER BY 1) AS children,
+       has_schema_privilege(n.oid, 'USAGE') AS reachable
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
- WHERE c.oid = to_regclass($1)`;
+ WHERE n.nspname = $1 AND c.relname = $2`;
 
 /** @param name `table`, which is in `public`, or `schema.table`; unquoted. */
 export async function readTable(client: pg.Client, name: string): Promise<CatalogueTable | null> {
   const parts = name.includes('.') ? name.split('.') : ['public', name];
-  const quoted = parts.map((part) => client.escapeIdentifier(part));
-  const { rows } = await client.query<CatalogueTable>(TABLE, [quoted.join('.')]);
+  const { rows } = await client.query<CatalogueTable>(TABLE, parts);
   return rows[0] ?? null;
 }
 

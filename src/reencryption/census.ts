@@ -50,7 +50,7 @@ const FASTEST_MS_PER_ROW = 1 / 80;
 
 /** @throws KeyturnError as Server. */
 export async function census({ server, facts, readers, budget }: CensusOptions): Promise<Census> {
-  return server.asAdministrator(
+  return server.asWorker(
     async (client) => {
       await prepareSession(client);
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');

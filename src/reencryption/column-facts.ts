@@ -27,6 +27,8 @@ export interface ColumnFacts {
   readonly name: string;
   readonly schema: string;
   readonly table: string;
+  /** Whose table it is: what is made beside it is theirs too. */
+  readonly owner: string;
   readonly column: string;
   readonly kind: 'text' | 'bytea' | 'jsonb';
   readonly path: readonly string[] | null;
@@ -58,7 +60,7 @@ export async function columnFacts(options: {
   readonly server: Server;
   readonly column: PlannedColumn;
 }): Promise<ColumnFacts> {
-  return options.server.asAdministrator(async (client) => {
+  return options.server.asWorker(async (client) => {
     await prepareSession(client);
     return readColumnFacts(client, options.column);
   });
@@ -103,6 +105,7 @@ export async function readColumnFacts(client: pg.Client, planned: PlannedColumn)
     name: `${shown}.${column.name}${planned.path ? ` #>> ${planned.path.join(',')}` : ''}`,
     schema: table.schema,
     table: table.name,
+    owner: table.owner,
     column: column.name,
     kind,
     path: planned.path,
@@ -166,12 +169,13 @@ function associatedColumns(table: string, format: ValueFormat, columns: readonly
 function assertReach(shown: string, table: CatalogueTable, columns: readonly CatalogueColumn[]): void {
   const [encrypted, ...others] = columns;
   const missing = [
+    ...(table.reachable ? [] : ['USAGE of its schema']),
     ...(columns.every(({ selectable }) => selectable) ? [] : ['SELECT']),
     ...(encrypted?.updatable === true ? [] : ['UPDATE']),
   ];
   if (missing.length > 0 || others.some(({ selectable }) => !selectable)) {
     throw new KeyturnError('insufficient-privilege', `${table.user} may not ${missing.join(' or ')} on ${shown}`, {
-      hint: `GRANT SELECT, UPDATE ON ${shown} TO ${table.user}, or sign in as the table's owner`,
+      hint: `GRANT SELECT, UPDATE ON ${shown} TO ${table.user}, USAGE of its schema too; or let a role without other rights own it, whose rights are used then`,
     });
   }
   if (table.rowSecurity) {
@@ -179,7 +183,7 @@ function assertReach(shown: string, table: CatalogueTable, columns: readonly Cat
       'row-security',
       `policies of row-level security decide which rows of ${shown} ${table.user} sees`,
       {
-        hint: `sign in as the table's owner or as a role with BYPASSRLS: rows that are not seen would stay on the old key`,
+        hint: `ALTER TABLE ${shown} NO FORCE ROW LEVEL SECURITY; and if its owner is a superuser, let a role without such rights own it: rows that are not seen would stay on the old key`,
       },
     );
   }

@@ -35,7 +35,7 @@ export interface Destroyed {
 export async function destroyQuarantines(options: DestroyOptions): Promise<Destroyed[]> {
   const { server, columns, rotation } = options;
   let effect: Effect = 'none';
-  return await server.asAdministrator(
+  return await server.asWorker(
     async (client) => {
       const destroyed: Destroyed[] = [];
       // Whoever reads it, a dump for example, is waited for by the next attempt rather than for ever by this one.
@@ -71,6 +71,6 @@ async function keepNames(
   // A run that goes on from this one may have moved and named others already.
   await client.query(
     `CREATE TABLE IF NOT EXISTS ${names} AS ${select} WITH NO DATA; INSERT INTO ${names} ${select};
-     COMMENT ON TABLE ${names} IS ${pg.escapeLiteral(comment)}`,
+     COMMENT ON TABLE ${names} IS ${pg.escapeLiteral(comment)}; ALTER TABLE ${names} OWNER TO ${quote(facts.owner)}`,
   );
 }

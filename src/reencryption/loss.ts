@@ -60,7 +60,7 @@ export async function findLoss(options: {
   readonly label: readonly string[];
 }): Promise<LossOfTable[]> {
   const { server, columns, rotation, label } = options;
-  return await server.asAdministrator(
+  return await server.asWorker(
     async (client) => {
       await prepareSession(client);
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');

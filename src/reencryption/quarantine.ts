@@ -114,12 +114,15 @@ async function create(client: pg.Client, facts: ColumnFacts, rotation: string): 
   const quarantine = { schema: facts.schema, table };
   const source = `${quote(facts.schema)}.${quote(facts.table)}`;
   const run = pg.escapeLiteral(rotation);
+  // Not of the login that makes it, which is gone when this step is over.
+  const owner = quote(facts.owner);
   const comment = `Rows of ${facts.schema}.${facts.table} that no key reads, moved by Keyturn's run ${rotation}`;
   await client.query(
     `CREATE TABLE ${placeOf(quarantine)} (LIKE ${source},
        keyturn_moved_at timestamptz NOT NULL DEFAULT now(), keyturn_run text NOT NULL DEFAULT ${run},
        keyturn_by_label boolean NOT NULL DEFAULT false);
-     COMMENT ON TABLE ${placeOf(quarantine)} IS ${pg.escapeLiteral(comment)}`,
+     COMMENT ON TABLE ${placeOf(quarantine)} IS ${pg.escapeLiteral(comment)};
+     ALTER TABLE ${placeOf(quarantine)} OWNER TO ${owner}`,
   );
   return quarantine;
 }

@@ -183,16 +183,12 @@ async function inTransaction<T>(
 ): Promise<T> {
   let effect: Effect = 'none';
   const where = { limit: LIMIT_MS, effect: () => effect };
-  return await server.asAdministrator(async (reader) => {
+  return await server.asWorker(async (reader) => {
     await prepareSession(reader);
-    return await server.asAdministrator(async (writer) => {
+    return await server.asWorker(async (writer) => {
       await prepareSession(writer);
       await writer.query('BEGIN ISOLATION LEVEL READ COMMITTED');
-      await lockTables(
-        writer,
-        columns.map(({ facts }) => facts),
-        LOCK_WAIT_MS,
-      );
+      await lockTables(writer, { server, columns: columns.map(({ facts }) => facts), wait: LOCK_WAIT_MS });
       const result = await work(reader, writer);
       effect = 'unknown';
       await writer.query('COMMIT');

@@ -38,7 +38,7 @@ export async function findReentries(options: {
   readonly label: readonly string[];
 }): Promise<Reentries[]> {
   const { server, columns, rotation, label } = options;
-  return await server.asAdministrator(
+  return await server.asWorker(
     async (client) => {
       await prepareSession(client);
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ');

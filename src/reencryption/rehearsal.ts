@@ -31,7 +31,7 @@ const BUSY = new Set(['55P03', '57014', '40P01']);
 
 /** Changes nothing. @throws KeyturnError `not-verified`, and as Server for what a constraint or a trigger refuses. */
 export async function rehearse({ server, facts, reencryptor, range }: RehearsalOptions): Promise<void> {
-  await server.asAdministrator(async (client) => {
+  await server.asWorker(async (client) => {
     await prepareSession(client);
     await limitLocks(client);
     await client.query('BEGIN ISOLATION LEVEL READ COMMITTED');

@@ -61,13 +61,14 @@ async function demandRights(client: pg.Client, facts: ColumnFacts, shown: string
     `SELECT array_remove(ARRAY[
        CASE WHEN NOT has_table_privilege($1, 'DELETE') THEN 'DELETE on the table' END,
        CASE WHEN NOT has_table_privilege($1, 'INSERT') THEN 'INSERT on the table' END,
-       CASE WHEN NOT has_schema_privilege($2, 'CREATE') THEN 'CREATE on its schema' END], NULL) AS missing`,
-    [table, facts.schema],
+       CASE WHEN NOT has_schema_privilege($2, 'CREATE') THEN 'CREATE on its schema' END,
+       CASE WHEN NOT pg_has_role($3, 'MEMBER') THEN 'membership in ' || $3 END], NULL) AS missing`,
+    [table, facts.schema, facts.owner],
   );
   const missing = rows[0]?.missing ?? [];
   if (missing.length === 0) return;
-  throw new KeyturnError('insufficient-privilege', `the administrator lacks ${missing.join(', ')} for ${shown}`, {
-    hint: "sign in as the table's owner",
+  throw new KeyturnError('insufficient-privilege', `${missing.join(', ')} is lacking for ${shown}`, {
+    hint: `give it to ${facts.owner}, the table's owner: rows are moved with its rights. A superuser's are not used for that: let a role without such rights own the table`,
   });
 }
 
@@ -80,7 +81,9 @@ interface Reference {
 }
 
 const REFERENCES = `
-SELECT c.conname AS name, c.conrelid::regclass::text AS child,
+SELECT c.conname AS name,
+       (SELECT quote_ident(n.nspname) || '.' || quote_ident(r.relname)
+          FROM pg_class r JOIN pg_namespace n ON n.oid = r.relnamespace WHERE r.oid = c.conrelid) AS child,
        ARRAY(SELECT quote_ident(a.attname) FROM unnest(c.conkey) WITH ORDINALITY k(n, place)
                JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = k.n ORDER BY place) AS columns,
        ARRAY(SELECT quote_ident(a.attname) FROM unnest(c.confkey) WITH ORDINALITY k(n, place)

@@ -28,7 +28,7 @@ const LIMIT = { limit: 24 * 3_600_000 };
  */
 export async function splitTable({ server, facts, parts }: SplitOptions): Promise<KeyRange[]> {
   if (parts < 2) return [WHOLE_TABLE];
-  return server.asAdministrator(async (client) => {
+  return server.asWorker(async (client) => {
     await prepareSession(client);
     const boundaries = (await client.query<Record<string, string>>(boundariesOf(facts, parts))).rows.map((row) =>
       facts.keys.map((_, index) => row[`k${index}`] ?? ''),

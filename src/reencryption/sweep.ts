@@ -63,23 +63,34 @@ export async function sweep(options: SweepOptions): Promise<SweepProgress> {
   if (begun.done) return begun;
   let wrote = begun.counts.reencrypted > 0;
   const where = { limit, effect: () => (wrote ? 'applied' : 'none') } as const;
-  // Two connections: one reads ahead while the other writes.
-  return server.asAdministrator(async (reader) => {
+  // Two connections: one reads ahead while the other writes. Who else is at work only the administrator sees.
+  return server.asWorker(async (reader) => {
     await prepareSession(reader);
-    return server.asAdministrator(async (writer) => {
+    return server.asWorker(async (writer) => {
       await prepareSession(writer);
       await limitLocks(writer);
-      return pass(options, begun, reader, writer, () => (wrote = true));
+      const all = { reader, writer, onWrite: () => (wrote = true) };
+      if (!options.throttle) return pass(options, begun, { ...all, watcher: writer });
+      return server.asAdministrator(async (watcher) => {
+        await prepareSession(watcher);
+        return pass(options, begun, { ...all, watcher });
+      }, where);
     }, where);
   }, where);
+}
+
+interface Connections {
+  readonly reader: pg.Client;
+  readonly writer: pg.Client;
+  /** Asks how busy the server is. */
+  readonly watcher: pg.Client;
+  readonly onWrite: () => void;
 }
 
 async function pass(
   options: SweepOptions,
   begun: SweepProgress,
-  reader: pg.Client,
-  writer: pg.Client,
-  onWrite: () => void,
+  { reader, writer, watcher, onWrite }: Connections,
 ): Promise<SweepProgress> {
   const { facts, reencryptor, throttle, onProgress = () => undefined, server, range = WHOLE_TABLE, pageRows } = options;
   const statements = pageStatements(facts);
@@ -97,7 +108,7 @@ async function pass(
       unreadable: [...progress.unreadable, ...(await describeRows(writer, facts, page, listed))],
     };
     onProgress(progress);
-    await throttle?.hold(writer, performance.now() - started);
+    await throttle?.hold(watcher, performance.now() - started);
   };
   await reencryptPages(readPages(reader, { facts, range, after: begun.after, pageRows }), reencryptor, settle);
   progress = { ...progress, done: true };

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { KeyturnError } from '../domain/errors.js';
 import { formatMilliseconds } from '../domain/durations.js';
 import { oneLine } from '../processes/safe-text.js';
+import type { Server } from '../databases/server.js';
 import type { ColumnFacts } from './column-facts.js';
 import { tableOf } from './page-statements.js';
 
@@ -10,7 +11,10 @@ import { tableOf } from './page-statements.js';
  * Within a transaction. Readers go on; whoever writes waits. Always in the same order, so that two runs cannot deadlock.
  * @throws KeyturnError `table-locked` (retryable), after which the transaction is rolled back.
  */
-export async function lockTables(client: pg.Client, columns: readonly ColumnFacts[], wait: number): Promise<void> {
+export async function lockTables(
+  client: pg.Client,
+  { server, columns, wait }: { server: Server; columns: readonly ColumnFacts[]; wait: number },
+): Promise<void> {
   const tables = [...new Set(columns.map((facts) => tableOf(facts)))].sort();
   await client.query(`SET LOCAL lock_timeout = ${Math.max(1, Math.round(wait))}`);
   for (const table of tables) {
@@ -19,7 +23,8 @@ export async function lockTables(client: pg.Client, columns: readonly ColumnFact
     } catch (error) {
       if ((error as { code?: unknown }).code !== '55P03') throw error;
       await client.query('ROLLBACK');
-      const holders = await holdersOf(client, table.replace(/^ONLY /, ''));
+      // The administrator sees who they are and since when.
+      const holders = await server.asAdministrator((all) => holdersOf(all, table.replace(/^ONLY /, '')));
       throw new KeyturnError(
         'table-locked',
         `${table.replace(/^ONLY /, '')} could not be held against writers within ${formatMilliseconds(wait)}: ${holders}`,

@@ -38,6 +38,7 @@ test('a column is known by its key, its type and how large its table is', async 
       schema: 'public',
       table: 'credentials',
       column: 'encrypted_value',
+      owner: world.application.role,
     },
     ...{ kind: 'text', path: null, format: { cipher: 'fernet' }, associated: [], partitioned: false, warnings: [] },
     keys: [{ name: 'id', type: 'bigint', asText: false }],

@@ -1,7 +1,7 @@
 /** Tables with encrypted columns in a database of the test file's own. */
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { expect } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import { openReader, openReencryptor } from '../../src/ciphers/open-cipher.js';
 import { Server } from '../../src/databases/server.js';
 import { KeyturnError } from '../../src/domain/errors.js';
@@ -11,13 +11,22 @@ import { SecretValue } from '../../src/domain/secret-value.js';
 import type { ValueFormat } from '../../src/domain/specs/encryption.js';
 import { columnFacts, type ColumnFacts } from '../../src/reencryption/column-facts.js';
 import { afterwards } from '../support/afterwards.js';
-import { freshDatabase } from '../support/servers.js';
+import { makeHostile, type HostileDatabase } from '../support/hostile-database.js';
+import { freshDatabase, freshRoleName } from '../support/servers.js';
 import { fernetToken, openFernet } from '../ciphers/support.js';
 
 export const FERNET: ValueFormat = { cipher: 'fernet' };
 
+const servers: Server[] = [];
+
+afterAll(async () => {
+  for (const server of servers.splice(0)) await server.close();
+});
+
 export interface World {
   readonly url: string;
+  /** The application, which owns the tables and is hostile. */
+  readonly application: HostileDatabase;
   readonly old: Buffer;
   readonly next: Buffer;
   readonly other: Buffer;
@@ -35,23 +44,27 @@ export interface World {
 
 export async function createWorld(prefix: string): Promise<World> {
   const { url } = await freshDatabase(prefix);
+  const application = await makeHostile(url, freshRoleName(prefix));
   const client = new pg.Client({ connectionString: url });
   // The database may be dropped before this is closed.
   client.on('error', () => undefined);
   await client.connect();
   afterwards(() => client.end().catch(() => undefined));
   const [old, next, other] = [randomBytes(32), randomBytes(32), randomBytes(32)];
-  const server = (signal = new AbortController().signal, at = url): Server =>
-    new Server({
+  const server = (signal = new AbortController().signal, at = url): Server => {
+    const made = new Server({
       administrator: new SecretValue(at),
       label: 'variable APP_ADMIN_URL',
       database: null,
       replicas: [],
       signal,
     });
+    servers.push(made);
+    return made;
+  };
   const sql: World['sql'] = async (text, values) => (await client.query<Record<string, unknown>>(text, values)).rows;
   return {
-    ...{ url, old, next, other, sql, server },
+    ...{ url, application, old, next, other, sql, server },
     async connect() {
       const another = new pg.Client({ connectionString: url, application_name: 'arena-app' });
       another.on('error', () => undefined);

@@ -13,8 +13,8 @@ import { openStore } from '../../stores/open-store.js';
 import type { ActivityDeps } from '../deps.js';
 import type { EncryptionHold } from '../encryption-activities.js';
 import { discardSecret } from '../secrets.js';
-import { openServer } from '../swap/open-swap.js';
 import { inWords, remedyFor, tryElsewhere } from './elsewhere.js';
+import { openTables } from './open-tables.js';
 import { keysOf } from './keys.js';
 import { countAll, countedIn } from './proofs.js';
 
@@ -27,7 +27,7 @@ export async function discardKey(hold: EncryptionHold, deps: ActivityDeps, signa
   // An earlier attempt has destroyed it.
   if (rotation !== hold.rotation) return discardSecret(hold, deps);
   const { fresh } = await keysOf(hold, deps);
-  const server = await openServer(hold.encryption, deps, signal);
+  const server = await openTables(hold.encryption, deps, signal);
   return server.asAdministrator(
     async (guard) => {
       await prepareSession(guard);
@@ -59,7 +59,8 @@ async function quarantined(
     const quarantine = first && (await findQuarantine(guard, first.facts, rotation));
     if (!quarantine) continue;
     const place = placeOf(quarantine);
-    said.push(`${await count(guard, place)} row(s) are in its quarantine ${place}`);
+    const rows = await server.asWorker((client) => count(client, place));
+    said.push(`${rows} row(s) are in its quarantine ${place}`);
   }
   return said;
 }

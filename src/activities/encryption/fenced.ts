@@ -3,7 +3,7 @@ import type { Server } from '../../databases/server.js';
 import { enter, turnOut } from '../../reencryption/fence.js';
 import type { ActivityDeps } from '../deps.js';
 import type { Direction, EncryptionHold } from '../encryption-activities.js';
-import { openServer } from '../swap/open-swap.js';
+import { openTables } from './open-tables.js';
 import { demandStaged } from './keys.js';
 
 const OTHER = { 'to the new key': 'back to the old key', 'back to the old key': 'to the new key' } as const;
@@ -21,13 +21,15 @@ export async function openFenced(
 ): Promise<Server> {
   const { encryption, rotation, direction } = hold;
   const fence = { rotation, direction };
-  const outside = await openServer(encryption, deps, signal);
+  const outside = await openTables(encryption, deps, signal);
   await outside.asAdministrator(async (client) => {
     await turnOut(client, { rotation, direction: OTHER[direction] });
     if (alone) await turnOut(client, fence);
   });
-  return await openServer(encryption, deps, signal, async (client) => {
-    await enter(client, fence);
-    await demandStaged(hold, deps);
+  return await openTables(encryption, deps, signal, {
+    admit: async (client) => {
+      await enter(client, fence);
+      await demandStaged(hold, deps);
+    },
   });
 }

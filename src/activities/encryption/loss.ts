@@ -14,7 +14,7 @@ import { assessReadiness } from '../readiness.js';
 import { thingsOf } from '../service-locks.js';
 import type { LeftBehind } from '../rotation-activities.js';
 import type { Loss } from '../recovery-activities.js';
-import { openServer } from '../swap/open-swap.js';
+import { openTables } from './open-tables.js';
 import { inWords, lostIn, questionOf } from './loss-in-words.js';
 import { keysInBackups, keysInStore, type FoundKey } from './key-search.js';
 
@@ -38,7 +38,7 @@ export async function checkRecovery(plan: RotationPlan, deps: ActivityDeps, sign
     const text = problems.map(({ question, answer }) => `${question}: ${answer}`).join('; ');
     throw new KeyturnError('not-ready', text, { hint: 'mend this, then start again' });
   }
-  const server = await openServer(encryption, deps, signal);
+  const server = await openTables(encryption, deps, signal);
   const own = await keysInStore(plan, encryption, leftBehind, deps);
   const { keys: others, notes } = await keysInBackups(plan, encryption, recovery, deps, signal);
   const foreign = others.filter(({ key }) => !own.some((one) => one.key.equals(key)));

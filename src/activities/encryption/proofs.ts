@@ -7,8 +7,8 @@ import { census, type Census } from '../../reencryption/census.js';
 import { columnFacts } from '../../reencryption/column-facts.js';
 import type { ActivityDeps } from '../deps.js';
 import type { EncryptionHold } from '../encryption-activities.js';
-import { openServer } from '../swap/open-swap.js';
 import { inWords, remedyFor, tryElsewhere } from './elsewhere.js';
+import { openTables } from './open-tables.js';
 import { keysOf } from './keys.js';
 
 /** Named in a message; all are counted. */
@@ -43,7 +43,7 @@ export async function proveOldKeyUnused(
   const underOld = await countAll(hold, { old }, deps, signal);
   refuse(underOld, (counts) => counts.old, 'read under the old key');
   const { encryption } = hold;
-  const server = await openServer(encryption, deps, signal);
+  const server = await openTables(encryption, deps, signal);
   const elsewhere = await tryElsewhere({ encryption, server, key: old }, 'atTheEnd');
   if (elsewhere.needed.length > 0) {
     throw new KeyturnError('old-key-needed', `the old key reads ${inWords(elsewhere.needed)}, which nothing declares`, {
@@ -62,7 +62,7 @@ export async function countAll(
   deps: ActivityDeps,
   signal: AbortSignal,
 ): Promise<Census[]> {
-  const server = await openServer(encryption, deps, signal);
+  const server = await openTables(encryption, deps, signal);
   const found: Census[] = [];
   for (const column of encryption.columns) {
     const facts = await columnFacts({ server, column });

@@ -18,7 +18,7 @@ import type { Server } from '../../databases/server.js';
 import { openStore } from '../../stores/open-store.js';
 import type { ActivityDeps } from '../deps.js';
 import type { LeftBehind } from '../rotation-activities.js';
-import { openServer } from '../swap/open-swap.js';
+import { openTables } from './open-tables.js';
 import { judgeDurability } from './durability.js';
 import { judgeBeforehand, tryElsewhere } from './elsewhere.js';
 import type { Ask } from '../swap/readiness.js';
@@ -47,10 +47,11 @@ export async function askAboutEncryption(
 ): Promise<void> {
   const found: { server: Server | null; keys: Keys | null } = { server: null, keys: null };
   await ask('database server', async () => {
-    const server = await openServer(encryption, deps, signal);
+    const server = await openTables(encryption, deps, signal);
     await server.asAdministrator(demandWritable);
+    await server.asWorker(demandWritable);
     found.server = server;
-    return 'lets the administrator in';
+    return "lets the administrator in, and a login with the rights of the tables' owner";
   });
   await ask('key in use', async () => {
     found.keys = await keysInStore(plan, encryption, leftBehind, deps);
@@ -66,7 +67,7 @@ export async function askAboutEncryption(
     await ask(`rows of ${nameOfColumn(column)}`, async () => {
       const facts = await columnFacts({ server, column });
       columns.push(facts);
-      if (encryption.mode === 'atomic') await server.asAdministrator((client) => demandLockable(client, facts));
+      if (encryption.mode === 'atomic') await server.asWorker((client) => demandLockable(client, facts));
       const readers = {
         old: openReader(column.format, keys.old),
         new: keys.fresh && openReader(column.format, keys.fresh),
@@ -74,7 +75,7 @@ export async function askAboutEncryption(
       const counted = await census({ server, facts, readers, budget: BUDGET_MS / encryption.columns.length });
       estimate += counted.estimate;
       const limit = BUDGET_MS / encryption.columns.length;
-      const outside = await server.asAdministrator((client) => countOutside(client, facts, limit));
+      const outside = await server.asWorker((client) => countOutside(client, facts, limit));
       return judge(counted, encryption, facts, outside);
     });
   }
@@ -85,7 +86,7 @@ export async function askAboutEncryption(
       return Promise.resolve('none, or each is declared');
     });
     await ask('blind indexes', async () => {
-      const found = await server.asAdministrator((client) => blindIndexes(client, columns));
+      const found = await server.asWorker((client) => blindIndexes(client, columns));
       return found.length > 0 ? { warning: found.join('; ') } : 'none is seen';
     });
     await ask('the key elsewhere', async () =>

@@ -13,7 +13,7 @@ import { NotYet, type ActivityTools } from '../as-activity.js';
 import type { ActivityDeps } from '../deps.js';
 import type { Direction } from '../encryption-activities.js';
 import type { RecoveryHold, Reentered } from '../recovery-activities.js';
-import { openServer } from '../swap/open-swap.js';
+import { openTables } from './open-tables.js';
 import { openFenced } from './fenced.js';
 import { keysInDirection, keysOf, type Keys } from './keys.js';
 
@@ -60,7 +60,7 @@ export async function undoRecovery(
 
 export async function findReentries(hold: RecoveryHold, deps: ActivityDeps, signal: AbortSignal): Promise<Reentered> {
   const { rotation, recovery } = hold;
-  const server = await openServer(hold.encryption, deps, signal);
+  const server = await openTables(hold.encryption, deps, signal);
   const columns = await columnsOf(hold, server, await keysOf(hold, deps), 'to the new key');
   const tables = await look({ server, columns, rotation, label: recovery.label });
   const sum = (of: 'quarantined' | 'entered'): number => tables.reduce((total, table) => total + table[of], 0);
@@ -115,7 +115,7 @@ export async function destroyQuarantine(
   signal: AbortSignal,
 ): Promise<Evidence> {
   const { rotation, recovery, encryption } = hold;
-  const server = await openServer(encryption, deps, signal);
+  const server = await openTables(encryption, deps, signal);
   const columns = [];
   for (const column of encryption.columns) columns.push({ facts: await columnFacts({ server, column }) });
   const found = await destroyQuarantines({ server, columns, rotation, label: recovery.label, lists });

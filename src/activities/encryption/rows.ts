@@ -13,7 +13,7 @@ import { createThrottle } from '../../reencryption/throttle.js';
 import type { ActivityTools } from '../as-activity.js';
 import type { ActivityDeps } from '../deps.js';
 import type { Direction, EncryptionHold, SweepReport } from '../encryption-activities.js';
-import { openServer } from '../swap/open-swap.js';
+import { openTables } from './open-tables.js';
 import { openFenced } from './fenced.js';
 import { keysInDirection, keysOf } from './keys.js';
 
@@ -61,7 +61,7 @@ export async function splitRows(
   deps: ActivityDeps,
   signal: AbortSignal,
 ): Promise<{ ranges: readonly KeyRange[] }> {
-  const server = await openServer(encryption, deps, signal);
+  const server = await openTables(encryption, deps, signal);
   const facts = await columnFacts({ server, column });
   return { ranges: await splitTable({ server, facts, parts: encryption.parallel }) };
 }

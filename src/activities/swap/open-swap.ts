@@ -9,18 +9,23 @@ import { readCredential } from '../../stores/credential-value.js';
 import { openStore } from '../../stores/open-store.js';
 import { credentialResolver } from '../credentials.js';
 import type { ActivityDeps } from '../deps.js';
+import { currentScope } from '../scope.js';
 import type { SwapHold } from '../swap-activities.js';
 
+/** Closed when the activity ends. */
 export async function openServer(
   { server }: Pick<PlannedSwap, 'server'>,
   deps: Pick<ActivityDeps, 'variables'>,
   signal: AbortSignal,
-  admit?: ServerOptions['admit'],
+  more: Pick<ServerOptions, 'admit' | 'touched'> = {},
 ): Promise<Server> {
   const { administrator, database, replicas } = server;
   const url = await credentialResolver(deps.variables)(administrator);
   const label = 'env' in administrator ? `variable ${administrator.env}` : `file ${administrator.file}`;
-  return new Server({ administrator: url, label, database, replicas, signal, ...(admit ? { admit } : {}) });
+  const { purpose, atEnd } = currentScope();
+  const opened = new Server({ administrator: url, label, database, replicas, signal, purpose, ...more });
+  atEnd(() => opened.close());
+  return opened;
 }
 
 export interface Logins {

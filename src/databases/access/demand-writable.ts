@@ -23,13 +23,9 @@ export async function demandWritable(client: pg.Client): Promise<void> {
     });
   }
   if (!found.readOnly) return;
-  throw new KeyturnError(
-    'read-only',
-    `what the administrator does there is read-only${found.replica ? ': it is a replica' : ''}`,
-    {
-      hint: found.replica
-        ? 'let the URL lead to the primary'
-        : 'see default_transaction_read_only of the role and the database',
-    },
-  );
+  throw new KeyturnError('read-only', `what is done there is read-only${found.replica ? ': it is a replica' : ''}`, {
+    hint: found.replica
+      ? 'let the URL lead to the primary'
+      : 'see default_transaction_read_only of the role and the database',
+  });
 }

@@ -49,19 +49,53 @@ SET lock_timeout = '10s'; SET default_transaction_read_only = on`;
 /** Writes nothing, and calls nothing but what the server itself brings. @throws KeyturnError as Server. */
 export async function searchElsewhere({ server, columns, finders, budget }: SearchOptions): Promise<Search> {
   const until = performance.now() + budget;
-  return server.asAdministrator(
+  const own = await searchAs('owned', { server, columns, finders, budget }, until, null);
+  if (own.shut.length === 0) return own;
+  // What belongs to an administrator is read by a login that has no right of the application's.
+  const others = await searchAs('others', { server, columns, finders, budget }, until, own.shut);
+  const shut = new Set(own.shut.map(shownAs));
+  return {
+    hits: [...own.hits, ...others.hits],
+    untried: [...own.untried.filter((line) => !shut.has(line)), ...others.untried],
+    columns: own.columns + others.columns,
+    relations: own.relations + others.relations,
+  };
+}
+
+interface Shut {
+  readonly name: string;
+  readonly why: string;
+}
+
+function shownAs({ name, why }: Shut): string {
+  return `${name} (${why})`;
+}
+
+/** @param only these alone; null: all. */
+async function searchAs(
+  touched: 'owned' | 'others',
+  { server, columns, finders, budget }: SearchOptions,
+  until: number,
+  only: readonly Shut[] | null,
+): Promise<Search & { readonly shut: readonly Shut[] }> {
+  return server.asWorker(
     async (client) => {
       await client.query(SETTINGS);
-      const [hits, untried]: [Hit[], string[]] = [[], []];
+      const [hits, untried, shut]: [Hit[], string[], Shut[]] = [[], [], []];
       let [tried, relations] = [0, 0];
       for (const place of await readPlaces(client)) {
+        if (only && !only.some(({ name }) => name === `${place.schema}.${place.table}`)) continue;
         const asked = triedIn(place, columns);
         const name = `${place.schema}.${place.table}`;
         const closed = asked.filter(({ column }) => !column.readable).map(({ column }) => column.name);
         const open = place.closed === null ? asked.filter(({ column }) => column.readable) : [];
-        if (asked.length > 0 && place.closed !== null) untried.push(`${name} (${place.closed})`);
-        else if (closed.length > 0) untried.push(`${name} (no SELECT on ${closed.join(', ')})`);
-        if (open.length === 0) continue;
+        const why = asked.length > 0 ? place.closed : null;
+        const reason = why ?? (closed.length > 0 ? `no SELECT on ${closed.join(', ')}` : null);
+        if (reason !== null) untried.push(shownAs({ name, why: reason }));
+        if (open.length === 0) {
+          if (reason !== null) shut.push({ name, why: reason });
+          continue;
+        }
         const left = Math.floor(until - performance.now());
         const found = left > 0 ? await tryPlace(client, place, open, finders, left) : 'no time was left';
         if (typeof found === 'string') {
@@ -73,11 +107,11 @@ export async function searchElsewhere({ server, columns, finders, budget }: Sear
         hits.push(...found.hits);
         untried.push(...found.untried);
       }
-      const objects = await countLargeObjects(client);
+      const objects = only === null ? await countLargeObjects(client) : 0;
       if (objects > 0) untried.push(`${objects} large object(s)`);
-      return { hits, untried, columns: tried, relations };
+      return { hits, untried, shut, columns: tried, relations };
     },
-    { limit: budget + CATALOGUE_MS },
+    { limit: budget + CATALOGUE_MS, touched },
   );
 }
 

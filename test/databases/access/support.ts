@@ -3,10 +3,12 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { expect } from 'vitest';
 import { scramVerifier } from '../../../src/databases/access/scram.js';
+import type { Touched } from '../../../src/databases/access/working-login.js';
 import { Server, type Login } from '../../../src/databases/server.js';
 import { KeyturnError } from '../../../src/domain/errors.js';
 import type { PlannedNode } from '../../../src/domain/plan.js';
 import { SecretValue } from '../../../src/domain/secret-value.js';
+import { afterwards } from '../../support/afterwards.js';
 import type { TestReplica, TestServer } from '../../support/postgres-versions.js';
 
 export const DATABASE = 'app';
@@ -57,6 +59,7 @@ export interface ServerParts {
   readonly signal?: AbortSignal;
   readonly port?: number;
   readonly database?: string;
+  readonly touched?: Touched;
 }
 
 export function serverFor(test: TestServer, parts: ServerParts = {}): Server {
@@ -66,6 +69,7 @@ export function serverFor(test: TestServer, parts: ServerParts = {}): Server {
     signal = new AbortController().signal,
     port = test.port,
     database = DATABASE,
+    touched,
   } = parts;
   const url = new URL(test.url);
   url.port = String(port);
@@ -73,7 +77,7 @@ export function serverFor(test: TestServer, parts: ServerParts = {}): Server {
     url.username = administrator.user;
     url.password = administrator.password.reveal();
   }
-  return new Server({
+  const server = new Server({
     administrator: new SecretValue(url.href),
     label: 'variable APP_ADMIN_URL',
     database,
@@ -81,7 +85,10 @@ export function serverFor(test: TestServer, parts: ServerParts = {}): Server {
       'name' in replica ? replica : { name: `replica${at + 1}`, host: '127.0.0.1', port: replica.port },
     ),
     signal,
+    ...(touched ? { touched } : {}),
   });
+  afterwards(() => server.close());
+  return server;
 }
 
 export interface Session {

@@ -161,7 +161,9 @@ it('rows that others point to are found out before anybody is asked', async () =
       database.url,
       `CREATE TABLE ${id(`${table}_uses`)} (credential bigint REFERENCES ${id(table)} ON DELETE CASCADE); INSERT INTO ${id(`${table}_uses`)} VALUES (4)`,
     );
-    expect(await endOf(await stage.start(system))).toMatch(/^rolled-back: .*1 row\(s\) of \w+_uses point to rows of/);
+    expect(await endOf(await stage.start(system))).toMatch(
+      /^rolled-back: .*1 row\(s\) of public\.\w+_uses point to rows of/,
+    );
     await run(database.url, `DROP TABLE ${id(`${table}_uses`)}`);
   });
 });

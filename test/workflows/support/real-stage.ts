@@ -75,12 +75,13 @@ export abstract class RealStage<S extends StagedSystem> {
     ({ client: this.client, taskQueue: this.taskQueue, databases: this.databases, ledger: this.ledger } = parts);
   }
 
-  protected static async parts(queue: string): Promise<StageParts> {
+  /** @param adopt as Databases. */
+  protected static async parts(queue: string, adopt: boolean): Promise<StageParts> {
     Runtime.install({ logger: new DefaultLogger('ERROR') });
     const connection = await NativeConnection.connect({ address: inject('temporalAddress') });
     await registerSearchAttributes(connection, 'default');
-    const databases = await Databases.start();
-    const ledger = new PostgresLedger((await databases.lend()).url);
+    const databases = await Databases.start(adopt);
+    const ledger = new PostgresLedger(await databases.ledger());
     await ledger.migrate();
     return { client: await temporalClient(), taskQueue: freshTaskQueue(queue), ledger, databases, connection };
   }

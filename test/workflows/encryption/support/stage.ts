@@ -5,7 +5,7 @@ import { System, type Given } from './system.js';
 export class Stage extends RealStage<System> {
   /** To be closed when the file is done. */
   static async open(runbook = 'rotateEncryptionKey'): Promise<Stage> {
-    return await new Stage(await RealStage.parts('key'), runbook).work();
+    return await new Stage(await RealStage.parts('key', true), runbook).work();
   }
 
   async system(given: Given): Promise<System> {

@@ -7,7 +7,7 @@ export { ANA, BEN, PATIENCE_MS } from '../../support/real-stage.js';
 export class Stage extends RealStage<System> {
   /** To be closed when the file is done. */
   static async open(): Promise<Stage> {
-    return await new Stage(await RealStage.parts('swap'), 'swapDatabaseCredential').work();
+    return await new Stage(await RealStage.parts('swap', false), 'swapDatabaseCredential').work();
   }
 
   async system(given: Given): Promise<System> {
