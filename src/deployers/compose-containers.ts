@@ -147,9 +147,9 @@ export class ComposeContainers implements Containers {
   }
 }
 
-/** When the last of these files came to be as it is; never, for none: then nothing counts as done by an earlier attempt. */
+/** When the last of these files was written; never, for none: then nothing counts as done by an earlier attempt. */
 async function lastChange(files: readonly string[]): Promise<number> {
-  const times = await Promise.all(files.map(async (file) => (await stat(file).catch(() => null))?.ctimeMs ?? 0));
+  const times = await Promise.all(files.map(async (file) => (await stat(file).catch(() => null))?.mtimeMs ?? 0));
   const last = Math.max(0, ...times);
   return last === 0 ? Infinity : last;
 }

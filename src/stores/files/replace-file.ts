@@ -1,12 +1,13 @@
 /**
  * Replacing a file as a whole: a reader sees all of the old content or all of the new, also after a power cut.
- * POSIX ACLs and extended attributes are not carried over; owner, group and mode are.
+ * Owner, group, mode and access control list are carried over; other extended attributes are not.
  */
 import { constants } from 'node:fs';
 import { open, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { KeyturnError } from '../../domain/errors.js';
+import { copyAccessList, hasAccessList } from './access-list.js';
 import { errorCode, fileError } from './file-errors.js';
 
 export interface Replacement {
@@ -65,12 +66,19 @@ export async function removeTemporaries(path: string): Promise<void> {
   }
 }
 
-/** Makes and removes a file beside `path`, to learn whether one can be made. @throws KeyturnError `not-writable`. */
-export async function probeDirectory(path: string): Promise<void> {
+/**
+ * Makes and removes a file beside `path`, to learn whether one can be made, with the access control list of `like` where it has one.
+ * @throws KeyturnError `not-writable`.
+ */
+export async function probeDirectory(path: string, like?: string): Promise<void> {
   const probe = temporaryPath(path);
   try {
     await (await createPrivately(probe)).close();
-    await rm(probe);
+    try {
+      if (like !== undefined && (await hasAccessList(like))) await copyAccessList(like, probe);
+    } finally {
+      await rm(probe);
+    }
   } catch (error) {
     const failure = fileError(error, `write in ${dirname(path)}`);
     throw failure.code === 'not-found' ? new KeyturnError('not-writable', failure.message) : failure;
@@ -109,9 +117,20 @@ async function writeTemporary(temporary: string, replacement: Replacement): Prom
       if (own.uid !== original.uid || own.gid !== original.gid) await handle.chown(original.uid, original.gid);
     }
     await handle.chmod(mode ?? (original ? original.mode & 0o7777 : 0o600));
+    if (mode === undefined && original) await keepAccessList(path, like, temporary);
     await handle.sync();
     await faultPoint?.('temporary synced');
   } finally {
     await handle.close();
   }
+}
+
+/** A new file gets the list of the one that it is like. */
+async function keepAccessList(path: string, like: string | undefined, temporary: string): Promise<void> {
+  const exists = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  const from = exists ? path : like;
+  if (from !== undefined && (await hasAccessList(from))) await copyAccessList(from, temporary);
 }

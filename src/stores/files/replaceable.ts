@@ -3,6 +3,7 @@ import { lstat, readFile, realpath, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { basename, dirname, join, sep } from 'node:path';
 import { KeyturnError } from '../../domain/errors.js';
+import { assertChangeable } from './access-list.js';
 import { fileError } from './file-errors.js';
 import { probeDirectory } from './replace-file.js';
 
@@ -68,7 +69,8 @@ export async function assertReplaceable(target: Target): Promise<void> {
       },
     );
   }
-  await probeDirectory(target.path);
+  await assertChangeable(target);
+  await probeDirectory(target.path, target.path);
 }
 
 async function isMountPoint(path: string): Promise<boolean> {

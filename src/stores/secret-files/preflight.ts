@@ -25,7 +25,7 @@ export async function preflight(look: DirectoryLook, slot: SecretSlot, entry: En
   const second = secondKey === undefined ? undefined : findFile(look, secondKey);
   await assertReplaceable(target);
   if (second) await assertReplaceable(second.target);
-  else if (secondKey !== undefined) await probeDirectory(join(directory, secondKey));
+  else if (secondKey !== undefined) await probeDirectory(join(directory, secondKey), target.path);
   const sidecar = sidecarPath(directory);
   await probeDirectory(sidecar);
   const isPair = slot.exposure.style === 'pair';
