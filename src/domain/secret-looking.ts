@@ -41,10 +41,18 @@ export function looksSecret(text: string): SecretLooking | null {
   const url = URL_WITH_PASSWORD.exec(text);
   if (url) return { what: 'a URL with a password', index: url.index };
   for (const match of text.matchAll(/[A-Za-z0-9_+/=-]{24,}/g)) {
-    if (!UUID.test(match[0]) && !AGE_RECIPIENT.test(match[0]) && looksRandom(match[0]))
+    if (piecesOf(match[0]).some((piece) => !UUID.test(piece) && !AGE_RECIPIENT.test(piece) && looksRandom(piece)))
       return { what: 'a random value', index: match.index };
   }
   return null;
+}
+
+/** `/srv/k8s2/`: a path has names in it, and each is judged alone. Of random base64, one in a thousand begins like that. */
+const PATH = /^\/?[a-z]{2,}[a-z_-]*\/[\w/-]*$/;
+const SHORTEST_RANDOM = 24;
+
+function piecesOf(run: string): string[] {
+  return PATH.test(run) ? run.split('/').filter((name) => name.length >= SHORTEST_RANDOM) : [run];
 }
 
 /**

@@ -5,8 +5,19 @@
  * worker that is killed takes its programs along.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, linkSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
@@ -47,7 +58,7 @@ type Holder = z.infer<typeof holderSchema>;
  * @throws KeyturnError `program-held` (retryable) when the holder outlives its own time; when `signal` aborts, its reason.
  */
 export async function lockProgram(purpose: string, limit: number, signal: AbortSignal): Promise<ProgramLock> {
-  const path = join(directory(), `${createHash('sha256').update(purpose).digest('hex').slice(0, 32)}.json`);
+  const path = join(lockDirectory(), `${createHash('sha256').update(purpose).digest('hex').slice(0, 32)}.json`);
   const own: Holder = {
     token: randomBytes(12).toString('hex'),
     machine: thisMachine(),
@@ -83,21 +94,37 @@ export async function lockProgram(purpose: string, limit: number, signal: AbortS
   };
 }
 
-/** Nobody else may write there: what stands in a lock is a process to end. */
-function directory(): string {
-  // The same for every worker of this user: TMPDIR may differ from shell to shell.
-  const base = process.platform === 'linux' ? '/tmp' : tmpdir();
-  const user = process.geteuid?.() ?? 0;
-  const path = join(base, `keyturn-programs-${user}`);
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  const stats = lstatSync(path);
-  if (!stats.isDirectory() || stats.uid !== user) {
-    throw new KeyturnError('program-held', `${path} is not a directory of this worker's user`, {
-      hint: 'remove it: Keyturn keeps there which deploys are running',
-    });
+/**
+ * Nobody else may write there: what stands in a lock is a process to end. Nor may another account be able to make it first, which would
+ * block every deploy and undo; so it is not in the temporary directory, as long as there is another place. The same for every worker
+ * of this user, whose HOME, XDG_STATE_HOME and TMPDIR may differ from shell to shell.
+ */
+export function lockDirectory(user = process.geteuid?.() ?? 0, places = placesFor(user)): string {
+  for (const path of places) {
+    try {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+      const stats = lstatSync(path);
+      if (!stats.isDirectory() || stats.uid !== user) continue;
+      if ((stats.mode & 0o077) !== 0) chmodSync(path, 0o700);
+      accessSync(path, constants.W_OK);
+      return path;
+    } catch {
+      // A home that is not there, or not writable.
+    }
   }
-  if ((stats.mode & 0o077) !== 0) chmodSync(path, 0o700);
-  return path;
+  throw new KeyturnError('program-held', `none of ${places.join(', ')} is a directory of this worker's user`, {
+    hint: "give the worker's user a home that it can write: Keyturn keeps there which deploys are running",
+  });
+}
+
+function placesFor(user: number): string[] {
+  const name = 'keyturn/programs';
+  return [
+    // Made anew at each boot, by root alone.
+    ...(user === 0 && process.platform === 'linux' ? [join('/run', name)] : []),
+    join(userInfo().homedir, '.local/state', name),
+    join(process.platform === 'linux' ? '/tmp' : tmpdir(), `keyturn-programs-${user}`),
+  ];
 }
 
 function isElsewhere({ machine }: Holder): boolean {

@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest
 import { openDeployer } from '../../src/deployers/open-deployer.js';
 import { deploySpec } from '../../src/domain/specs/service.js';
 import { startOf } from '../../src/processes/process-identity.js';
+import { lockDirectory } from '../../src/processes/program-lock.js';
 import { compiledProject, type Build } from '../support/compiled.js';
 
 const never = new AbortController().signal;
@@ -69,7 +70,7 @@ async function begun(count = 1): Promise<void> {
 async function noted(): Promise<number> {
   await begun();
   const pid = Number(log()[0]?.split(' ')[1]);
-  const locks = join(process.platform === 'linux' ? '/tmp' : tmpdir(), `keyturn-programs-${process.geteuid?.() ?? 0}`);
+  const locks = lockDirectory();
   const texts = (): string[] =>
     readdirSync(locks).flatMap((name) => {
       try {

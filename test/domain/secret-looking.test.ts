@@ -31,6 +31,10 @@ describe('looks like a secret', () => {
     expect(looksSecret(`key: ${text}`)?.what).toBe(what);
   });
 
+  test('a random value that is a folder of a path', () => {
+    expect(looksSecret('/srv/hooks/a3f1c2e9b7d4a3f1c2e9b7d40f6e5d8c/x')?.what).toBe('a random value');
+  });
+
   test.each(['hex', 'base64', 'base64url'] as const)('32 random bytes in %s, nearly always', (encoding) => {
     let missed = 0;
     fc.assert(
@@ -47,6 +51,9 @@ describe('looks like a secret', () => {
 
 describe('looks harmless', () => {
   test.each([
+    '/srv/k8s2prod7/app4x9r2/b1lling3/env',
+    'deploy/r3gion4/h0st17b/st4ck9/secrets',
+    'cat /var/lib/c0ntainer7x/v0lume12/d4ta/env',
     'INTEGRATION_ENCRYPTION_KEY_PREVIOUS',
     'credential_encryption_key',
     'settings.credential_encryption_key',

@@ -181,3 +181,13 @@ describe('a file that a tool has encrypted is refused by name', () => {
     expect(await readFile(file, 'utf8')).toBe(text);
   });
 });
+
+it.each(['["old-value-1234567"]', '{"keys":"old-value-1234567"}'])(
+  'a list in a JSON text (%s) is refused: a second value beside it would be no JSON',
+  async (json) => {
+    const env = await fileWith(`SECRET='${json}'\n`, ['compose'], { exposure: { style: 'list', separator: ',' } });
+    const error = await refusal(env);
+    expect(error).toMatchObject({ code: 'malformed', message: expect.stringContaining('is a JSON text') as string });
+    expect(error.hint).toContain('part: { json: /0 }');
+  },
+);

@@ -20,23 +20,25 @@ const of = z.enum(['text', ...ENCODINGS]).default('text');
  */
 export const keyForm = z.union([
   z.enum(['fernet', 'raw', ...ENCODINGS]),
-  z.strictObject({ derive: z.literal('sha256'), of }),
-  z.strictObject({
-    derive: z.literal('scrypt'),
-    of,
-    salt: publicBytes,
-    /** Node's names and defaults: N, r, p. */
-    cost: z.int().min(2).default(16_384),
-    blockSize: z.int().min(1).default(8),
-    parallelization: z.int().min(1).default(1),
-  }),
-  z.strictObject({
-    derive: z.literal('hkdf'),
-    of,
-    digest: z.enum(['sha256', 'sha384', 'sha512']).default('sha256'),
-    salt: z.union([publicBytes, z.literal('')]).default(''),
-    info: z.union([publicBytes, z.literal('')]).default(''),
-  }),
+  z.discriminatedUnion('derive', [
+    z.strictObject({ derive: z.literal('sha256'), of }),
+    z.strictObject({
+      derive: z.literal('scrypt'),
+      of,
+      salt: publicBytes,
+      /** Node's names and defaults: N, r, p. */
+      cost: z.int().min(2).default(16_384),
+      blockSize: z.int().min(1).default(8),
+      parallelization: z.int().min(1).default(1),
+    }),
+    z.strictObject({
+      derive: z.literal('hkdf'),
+      of,
+      digest: z.enum(['sha256', 'sha384', 'sha512']).default('sha256'),
+      salt: z.union([publicBytes, z.literal('')]).default(''),
+      info: z.union([publicBytes, z.literal('')]).default(''),
+    }),
+  ]),
 ]);
 export type KeyForm = z.infer<typeof keyForm>;
 

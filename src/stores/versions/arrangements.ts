@@ -160,11 +160,30 @@ function showsNewOfPair(shown: string, entry: Entry): boolean {
 }
 
 function splitList(text: string, separator: string, key: string): readonly string[] {
+  if (isJson(text)) {
+    throw new KeyturnError(
+      'malformed',
+      `${key} is a JSON text, and no list of values with ${JSON.stringify(separator)} between`,
+      {
+        hint: 'write the values themselves, first,second; a field of a JSON text is rotated with part: { json: /0 } and without an overlap',
+      },
+    );
+  }
   const values = text.split(separator);
   if (values.every((value) => value !== '' && value === value.trim())) return values;
   throw new KeyturnError('malformed', `${key} is a list with an empty value or with spaces around one`, {
     hint: `write the values with only the separator between them: first${separator}second`,
   });
+}
+
+function isJson(text: string): boolean {
+  if (!/^\s*[[{"]/.test(text)) return false;
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function joinList(values: readonly string[], separator: string, key: string): string {
