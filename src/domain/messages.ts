@@ -4,7 +4,7 @@ import { DURATION_PATTERN } from './durations.js';
 import { KeyturnError } from './errors.js';
 import { oneLine } from './one-line.js';
 import { personName } from './person.js';
-import { REASONS } from './plan.js';
+import { REASONS } from './reason.js';
 import { NAME_PATTERN } from './refs.js';
 import { looksSecret } from './secret-looking.js';
 

@@ -18,11 +18,9 @@ import type { ApprovalSpec, WindowSpec } from './specs/policy.js';
 import type { OverlapSpec, ProofSpec, SecretKind } from './specs/secret.js';
 import type { DeploySpec } from './specs/service.js';
 import type { CredentialShape, Strategy } from './specs/swap.js';
+import type { Reason } from './reason.js';
 import type { SecretRef } from './refs.js';
 import type { SecretSlot } from './slot.js';
-
-export const REASONS = ['routine', 'leak', 'leaver', 'suspicion'] as const;
-export type Reason = (typeof REASONS)[number];
 
 export interface PlannedService {
   readonly name: string;

@@ -1,6 +1,5 @@
 /** What a run may say about its old value. `proven` only of a refusal that was seen, with its control; all else is `not proven`, never softened. */
 import type { Evidence } from './evidence.js';
-import type { Reason } from './plan.js';
 
 export interface Proof {
   readonly proven: boolean;
@@ -26,9 +25,4 @@ export const NO_PROOF_DECLARED = notProven('the inventory declares no proof');
 /** `not proven: the inventory declares no proof`, in the ledger and wherever people read it. */
 export function proofInWords({ proven: seen, because }: Proof): string {
   return `${seen ? 'proven' : 'not proven'}: ${because}`;
-}
-
-/** After a leak a person must know that nothing shows the leaked value to be dead, and take that on. */
-export function mustBeTakenOn(reason: Reason): boolean {
-  return reason === 'leak' || reason === 'suspicion';
 }

@@ -7,7 +7,7 @@ import { formatMilliseconds, milliseconds } from './durations.js';
 import { expiryText } from './gate.js';
 import type { StepOutline } from './outline.js';
 import type { RotationPlan } from './plan.js';
-import { mustBeTakenOn } from './proof.js';
+import { isExposed } from './reason.js';
 import type { OverlapSpec } from './specs/secret.js';
 
 /** The longest a token signed with the old value can still be in use after every instance signs with the new one. */
@@ -117,7 +117,7 @@ export function outlineSessionRotation(plan: RotationPlan): StepOutline[] {
       undo: 'forward',
     },
     !plan.proof &&
-      mustBeTakenOn(plan.reason) && {
+      isExposed(plan.reason) && {
         key: 'take-on',
         title: 'Approval: end without a proof',
         detail: 'no proof is declared: somebody must take on that nothing shows the old value to be dead',

@@ -2,9 +2,10 @@
  * What the reason for a rotation changes for a database credential. Document 003: the old user is dropped after a verification
  * delay of 24 h; after a compromise the affected credential is revoked immediately. Document 002: rotate a leaked one at once.
  */
-import type { Reason } from '../domain/plan.js';
+import { isExposed, type Reason } from '../domain/reason.js';
 import type { FoundSecret } from './find.js';
-import type { MergedSwap } from './merge.js';
+import { keepsOld, REASON_IN_WORDS } from './keeps-old.js';
+import type { MergedSecret, MergedSwap } from './merge.js';
 
 export function swapInWords({ environment, secret }: FoundSecret, reason: Reason): (string | false)[] {
   const { swap } = secret;
@@ -18,10 +19,10 @@ export function swapInWords({ environment, secret }: FoundSecret, reason: Reason
     ];
   }
   return [
-    waitInWords(swap, reason),
+    waitInWords(secret, swap, reason),
     STRATEGY_IN_WORDS[swap.strategy],
-    reason === 'leak' && drop && 'the reason is a leak: the drop is not waited for by a gate',
-    reason !== 'leak' &&
+    isExposed(reason) && drop && `${REASON_IN_WORDS[reason]}: the drop is not waited for by a gate`,
+    !isExposed(reason) &&
       !drop &&
       !development &&
       'no gate "drop": the old role is dropped without a decision once nobody is on it',
@@ -33,8 +34,9 @@ const STRATEGY_IN_WORDS = {
   copy: 'the new role gets a copy of every right, and owns at the end what the old one owned',
 } as const;
 
-function waitInWords({ delay }: MergedSwap, reason: Reason): string {
-  if (reason === 'leak')
-    return 'the reason is a leak: the old role is shut out and its sessions ended at once, then dropped';
+function waitInWords(secret: MergedSecret, { delay }: MergedSwap, reason: Reason): string {
+  const why = REASON_IN_WORDS[reason];
+  if (isExposed(reason)) return `${why}: the old role is shut out and its sessions ended at once, then dropped`;
+  if (!keepsOld(secret, reason)) return `${why}: the old role is dropped as soon as nobody is on it`;
   return `the old role is kept for ${delay} after the last environment was well, then dropped`;
 }

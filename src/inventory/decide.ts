@@ -3,38 +3,33 @@
  * access is suspected, or somebody with access leaves; on a leak also revoke sessions. Document 002: otherwise prefer a
  * maintenance window. Documents 001 and 003: an overlap spares users, but keeps the old value accepted, which a leak forbids.
  */
-import type { Reason } from '../domain/plan.js';
-import { mustBeTakenOn } from '../domain/proof.js';
-import type { WindowSpec } from '../domain/specs/policy.js';
+import { isExposed, type Reason } from '../domain/reason.js';
+import type { GateName, WindowSpec } from '../domain/specs/policy.js';
 import type { OverlapSpec } from '../domain/specs/secret.js';
 import type { FoundSecret } from './find.js';
 import { encryptionInWords } from './decide-encryption.js';
 import { swapInWords } from './decide-swap.js';
+import { keepsOld, REASON_IN_WORDS } from './keeps-old.js';
 import { generatorOf, type MergedSecret } from './merge.js';
 
 export interface Decisions {
   readonly overlap: OverlapSpec | null;
   readonly revoke: boolean;
   readonly window: WindowSpec | null;
+  readonly gates: readonly GateName[];
   /** For people, one sentence each. */
   readonly inWords: readonly string[];
 }
-
-const REASON_IN_WORDS: Readonly<Record<Reason, string>> = {
-  routine: 'the rotation is routine',
-  leak: 'the reason is a leak',
-  leaver: 'somebody with access leaves',
-  suspicion: 'unauthorised access is suspected',
-};
 
 export function decide(found: FoundSecret, reason: Reason): Decisions {
   const { environment, secret } = found;
   const database = secret.kind === 'database';
   const encryption = secret.kind === 'encryption';
   const why = REASON_IN_WORDS[reason];
-  const overlap = reason === 'leak' ? null : secret.overlap;
-  const revoke = secret.revokeSessions !== null && (secret.revokeSessions.when === 'always' || reason === 'leak');
+  const overlap = keepsOld(secret, reason) ? secret.overlap : null;
+  const revoke = secret.revokeSessions !== null && (secret.revokeSessions.when === 'always' || isExposed(reason));
   const window = reason === 'routine' ? secret.maintenanceWindow : null;
+  const gates = secret.approval.gates.filter((gate) => !isExposed(reason) || !keepsOldFor(gate, secret));
   const said = [
     secret.generator === undefined && `no generator is named: ${generatorOf(secret)}`,
     ...(database
@@ -42,17 +37,25 @@ export function decide(found: FoundSecret, reason: Reason): Decisions {
       : encryption
         ? encryptionInWords(found)
         : [overlapInWords(secret, overlap, why), revocationInWords(secret, revoke, reason, why)]),
+    !database &&
+      gates.length < secret.approval.gates.length &&
+      `${why}: the old value is not kept for the gate "retire"`,
     secret.maintenanceWindow && !window && `${why}: the maintenance window is not waited for`,
     !database &&
       !encryption &&
       !secret.proof &&
-      `no proof is declared: the run will say "not proven"${mustBeTakenOn(reason) ? ', and ends stopped unless somebody takes that on' : ''}`,
+      `no proof is declared: the run will say "not proven"${isExposed(reason) ? ', and ends stopped unless somebody takes that on' : ''}`,
     secret.cadence === null && 'no cadence is declared: no next date will be recorded',
     policyInWords(environment.name, secret),
     secret.critical && `critical: ${secret.ifLost ?? 'its loss or leak cannot be undone'}`,
     secret.notes && `note: ${secret.notes}`,
   ];
-  return { overlap, revoke, window, inWords: said.filter((text): text is string => typeof text === 'string') };
+  return { overlap, revoke, window, gates, inWords: said.filter((text): text is string => typeof text === 'string') };
+}
+
+/** What others may have is not kept for a decision. Rows are: an old key is destroyed by leave also after a leak. */
+function keepsOldFor(gate: GateName, { kind }: MergedSecret): boolean {
+  return gate === 'drop' || (gate === 'retire' && kind !== 'encryption');
 }
 
 function overlapInWords(secret: MergedSecret, overlap: OverlapSpec | null, why: string): string | false {
@@ -67,8 +70,8 @@ function overlapInWords(secret: MergedSecret, overlap: OverlapSpec | null, why: 
 function revocationInWords(secret: MergedSecret, revoke: boolean, reason: Reason, why: string): string | false {
   const declared = secret.revokeSessions;
   if (revoke) return declared?.when === 'always' ? 'sessions are revoked, as always' : `${why}: sessions are revoked`;
-  if (declared) return `sessions are revoked after a leak only, and ${why}: they are kept`;
-  return reason === 'leak' && secret.kind !== 'token' && `${why}, and no session revocation is declared: none is done`;
+  if (declared) return `sessions are revoked after a leak or a suspicion only, and ${why}: they are kept`;
+  return isExposed(reason) && secret.kind !== 'token' && `${why}, and no session revocation is declared: none is done`;
 }
 
 function policyInWords(environment: string, secret: MergedSecret): string | false {

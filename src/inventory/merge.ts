@@ -192,6 +192,7 @@ function mergeSecret(system: System, environment: Environment, path: Path, entry
     cadence: given(override.cadence ?? spec.cadence),
     latest: given(override.latest ?? spec.latest),
     overlap: given(override.overlap ?? spec.overlap),
+    leaver: override.leaver ?? spec.leaver,
     revokeSessions: given(override.revokeSessions ?? spec.revokeSessions),
     proof: given(override.proof ?? spec.proof),
     swap: mergeSwap(spec.swap, override.swap),

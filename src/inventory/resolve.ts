@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import { canonicalJson } from '../domain/canonical-json.js';
 import { KeyturnError } from '../domain/errors.js';
 import { DEFAULT_TASK_QUEUE } from '../domain/messages.js';
-import type { PlannedSwap, Reason, RotationPlan } from '../domain/plan.js';
+import type { PlannedSwap, RotationPlan } from '../domain/plan.js';
+import type { Reason } from '../domain/reason.js';
 import { formatRef, type SecretRef, type SecretSelector } from '../domain/refs.js';
 import { decide, type Decisions } from './decide.js';
 import { planEncryption } from './encryption.js';
@@ -83,7 +84,7 @@ export function resolvePlan(inventory: Inventory, request: PlanRequest): Rotatio
     swap,
     encryption,
     window: decisions.window,
-    approval: secret.approval,
+    approval: { ...secret.approval, gates: [...decisions.gates] },
     decisions: decisions.inWords,
   };
   return { ...plan, digest: digestOf(plan) };

@@ -1,8 +1,10 @@
 /** How a database credential of an inventory is swapped, for one run. */
 import { KeyturnError } from '../domain/errors.js';
-import type { PlannedSwap, Reason } from '../domain/plan.js';
+import type { PlannedSwap } from '../domain/plan.js';
+import { isExposed, type Reason } from '../domain/reason.js';
 import { formatRef, type SecretRef } from '../domain/refs.js';
 import type { FoundSecret } from './find.js';
+import { keepsOld } from './keeps-old.js';
 import type { Resolver } from './resolver.js';
 
 interface SwapRequest {
@@ -28,10 +30,10 @@ export function planSwap({ environment, secret }: FoundSecret, resolver: Resolve
     shape: spec.credential,
     newRole: strategy === 'same-role' ? null : `${prefix}_${dateOf(request.at)}_${markOf(request.requestId)}`,
     group: spec.group ?? null,
-    // A leaked credential is shut out at once; whoever still needs it is found by being refused.
-    delay: request.reason === 'leak' ? '0s' : spec.delay,
+    // What others may have is shut out at once; whoever still needs it is found by being refused.
+    delay: keepsOld(secret, request.reason) ? spec.delay : '0s',
     watchEvery: spec.watchEvery,
-    observe: request.reason === 'leak' ? '0s' : spec.observe,
+    observe: isExposed(request.reason) ? '0s' : spec.observe,
     probe: spec.probe ?? null,
   };
 }

@@ -4,7 +4,8 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KeyturnError } from '../../src/domain/errors.js';
 import { pathOf } from '../../src/domain/place.js';
-import { REASONS, type RotationPlan } from '../../src/domain/plan.js';
+import type { RotationPlan } from '../../src/domain/plan.js';
+import { REASONS } from '../../src/domain/reason.js';
 import { loadInventory, type Inventory } from '../../src/inventory/load.js';
 import { expandSelector, resolvePlan, type PlanRequest } from '../../src/inventory/resolve.js';
 import { slotsOf } from '../../src/inventory/slots.js';
@@ -56,8 +57,8 @@ describe('what the reason changes', () => {
   test.each([
     // ref, reason, method, sessions revoked, waits for the window
     [VIBE, 'routine', 'overlap (list)', false, false],
-    [VIBE, 'leaver', 'overlap (list)', false, false],
-    [VIBE, 'suspicion', 'overlap (list)', false, false],
+    [VIBE, 'leaver', 'replace', false, false],
+    [VIBE, 'suspicion', 'replace', true, false],
     [VIBE, 'leak', 'replace', true, false],
     [JWT, 'routine', 'overlap (previous variable)', false, false],
     [JWT, 'leak', 'replace', true, false],
@@ -79,11 +80,12 @@ describe('what the reason changes', () => {
     expect(plan(VIBE, { reason: 'leak' }).decisions).toEqual([
       'the reason is a leak: no overlap, the old value stops being accepted at once',
       'the reason is a leak: sessions are revoked',
+      'the reason is a leak: the old value is not kept for the gate "retire"',
       'approvals as the environment "production" asks for',
     ]);
     expect(plan(VIBE).decisions).toEqual([
       'the old value stays accepted for 24h and 5m of skew, then it is retired',
-      'sessions are revoked after a leak only, and the rotation is routine: they are kept',
+      'sessions are revoked after a leak or a suspicion only, and the rotation is routine: they are kept',
       'approvals as the environment "production" asks for',
     ]);
     expect(plan(HMS, { reason: 'leaver' }).decisions).toEqual([

@@ -87,12 +87,20 @@ test('an environment says some of it differently', async () => {
   expect(swap).toMatchObject({ strategy: 'copy', delay: '1h', observe: '1m' });
 });
 
-test('after a leak nothing is waited for, and the drop is no question', async () => {
-  const plan = await planOf('swap: { database: app, strategy: group }', { reason: 'leak' });
+test.each(['leak', 'suspicion'] as const)('%s: nothing is waited for, and the drop is no question', async (reason) => {
+  const plan = await planOf('swap: { database: app, strategy: group }', { reason });
   expect(plan.swap).toMatchObject({ delay: '0s', observe: '0s' });
   expect(titles(plan)).not.toContain('Approval: drop the old role');
   expect(titles(plan).indexOf('Shut the old role out')).toBeLessThan(titles(plan).indexOf('Compare the rights again'));
   expect(plan.decisions.join()).toContain('the old role is shut out and its sessions ended at once');
+});
+
+test('when somebody leaves the old role is kept only where the inventory says so', async () => {
+  const swap = 'swap: { database: app, strategy: group, delay: 2h }';
+  const plan = await planOf(swap, { reason: 'leaver' });
+  expect(plan.swap).toMatchObject({ delay: '0s', observe: '10m' });
+  expect(plan.decisions).toContain('somebody with access leaves: the old role is dropped as soon as nobody is on it');
+  expect((await planOf(`leaver: as-routine, ${swap}`, { reason: 'leaver' })).swap?.delay).toBe('2h');
 });
 
 test('the digest is the same whichever run and day: it names what will be done', async () => {

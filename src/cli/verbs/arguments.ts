@@ -1,7 +1,7 @@
 /** Arguments that several verbs take. */
 import { userInfo } from 'node:os';
 import { Argument, InvalidArgumentError, Option } from 'commander';
-import { REASONS } from '../../domain/plan.js';
+import { REASONS } from '../../domain/reason.js';
 
 export function refArgument(): Argument {
   return new Argument('<ref>', 'SYSTEM/ENV/SECRET; SYSTEM/SECRET means all its environments in rollout order');

@@ -42,13 +42,18 @@ export const overlapSpec = z.discriminatedUnion('style', [
 ]);
 export type OverlapSpec = z.infer<typeof overlapSpec>;
 
+/** Somebody with access leaves: whether the old value goes at once, or overlap and delay are kept as in a routine rotation. */
+const leaver = z
+  .enum(['at-once', 'as-routine'])
+  .describe('When somebody with access leaves: end the old value at once, or keep overlap and delay');
+
 export const revocationSpec = z.strictObject({
   database: text,
   /** SQL whose first column of the first row is the number of live sessions. */
   count: text,
   /** SQL that ends all sessions. */
   revoke: text,
-  when: z.enum(['always', 'leak']).default('always'),
+  when: z.enum(['always', 'leak']).default('always').describe('`leak`: only after a leak or a suspicion'),
 });
 export type RevocationSpec = z.infer<typeof revocationSpec>;
 
@@ -97,6 +102,7 @@ const fields = {
   /** Document 003 gives the database password a range, "180–365 days": due after `cadence`, overdue after `latest`. */
   latest: duration.optional().describe('The longest that policy tolerates; default: the cadence'),
   overlap: overlapSpec.optional(),
+  leaver: leaver.default('at-once'),
   services: z.array(text).min(1).describe('Services that consume it, in the order in which they are deployed'),
   /** Checks (usually flows) that must pass after the change. */
   verify: z.array(text).optional(),
@@ -131,6 +137,7 @@ export const secretOverride = z.strictObject({
   cadence: z.union([duration, none]).optional(),
   latest: z.union([duration, none]).optional(),
   overlap: z.union([overlapSpec, none]).optional(),
+  leaver: leaver.optional(),
   services: z.array(text).min(1).optional(),
   verify: z.array(text).optional(),
   monitors: z.array(text).optional(),

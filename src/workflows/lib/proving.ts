@@ -1,7 +1,8 @@
 /** Whether the old value is dead: tried where the inventory says how, said on the record either way, and after a leak taken on by a person. */
 import { isCancellation } from '@temporalio/workflow';
+import { isExposed } from '../../domain/reason.js';
 import { formatRef } from '../../domain/refs.js';
-import { mustBeTakenOn, NO_PROOF_DECLARED, notProven, type Proof, type ProofEvidence } from '../../domain/proof.js';
+import { NO_PROOF_DECLARED, notProven, type Proof, type ProofEvidence } from '../../domain/proof.js';
 import type { Readiness } from '../../activities/rotation-activities.js';
 import type { PlannedProof } from '../../domain/plan.js';
 import { effects } from './activities.js';
@@ -17,7 +18,7 @@ export async function proveOldDead(run: Run, attempt: (() => Promise<ProofEviden
   run.board.setPhase('proving');
   const proof = attempt ? await tried(run, attempt) : NO_PROOF_DECLARED;
   run.proves(proof);
-  if (proof.proven || !mustBeTakenOn(run.plan.reason)) return;
+  if (proof.proven || !isExposed(run.plan.reason)) return;
   run.board.addBefore('take-on', 'Approval: end without a proof', 'forget');
   const question = `Nothing shows that the old value of ${formatRef(run.plan.ref)} is dead (${proof.because}). Do you take that on?`;
   await run.gate('take-on', 'unproven', question, {
@@ -43,7 +44,7 @@ export async function rehearse(run: Run, proof: PlannedProof): Promise<Readiness
     try {
       return await effects('Try the proof', plan.taskQueue).rehearseProof({ ...holdOf(plan), proof });
     } catch (error) {
-      if (!mustBeTakenOn(plan.reason) || isCancellation(error) || !endsRun(error)) throw error;
+      if (!isExposed(plan.reason) || isCancellation(error) || !endsRun(error)) throw error;
       return { summary: `the proof cannot be made: ${reasonOf(error)}`, tokenHeader: null };
     }
   });
