@@ -4,14 +4,15 @@
  */
 import { askCheck } from '../checks/run-check.js';
 import { passConsecutively } from '../checks/consecutive.js';
-import { countSessions } from '../checks/sessions.js';
+import { tryRevocation } from '../checks/sessions.js';
+import { DatabaseError } from '../databases/connection.js';
 import { openDeployer } from '../deployers/open-deployer.js';
 import { milliseconds } from '../domain/durations.js';
 import { KeyturnError } from '../domain/errors.js';
 import { placeInWords } from '../domain/place.js';
 import type { JoseHeader } from '../domain/jose-header.js';
 import type { RotationPlan } from '../domain/plan.js';
-import { mustBeTakenOn } from '../domain/proof.js';
+import { isExposed } from '../domain/reason.js';
 import { formatRef } from '../domain/refs.js';
 import type { PlannedCheck } from '../domain/specs/check.js';
 import type { SecretValue } from '../domain/secret-value.js';
@@ -44,6 +45,8 @@ export interface ReadinessOptions {
   /** Milliseconds for a service that does not pass its check; default: as long as the check says. */
   readonly patience?: number;
 }
+
+const LOCK_NOT_AVAILABLE = '55P03';
 
 type Question = () => Promise<string | { warning: string }>;
 
@@ -154,7 +157,7 @@ export async function assessReadiness(
         return summary;
       } catch (error) {
         // After a leak the value is replaced all the same; the end will say what was proven.
-        if (mustBeTakenOn(plan.reason) && error instanceof KeyturnError) return { warning: error.message };
+        if (isExposed(plan.reason) && error instanceof KeyturnError) return { warning: error.message };
         throw error;
       }
     });
@@ -168,7 +171,16 @@ export async function assessReadiness(
   }
   const { revocation } = plan;
   if (revocation)
-    await ask('sessions', async () => `${await countSessions(revocation.database, revocation.count, context)} live`);
+    await ask('sessions', async () => {
+      try {
+        const live = await tryRevocation(revocation.database, revocation, context);
+        return `${live} live; ending them was tried and rolled back`;
+      } catch (error) {
+        // Somebody held the table for a moment: that says nothing about the right to it.
+        if (!(error instanceof DatabaseError) || error.sqlState !== LOCK_NOT_AVAILABLE) throw error;
+        return { warning: `ending them could not be tried: ${error.message}` };
+      }
+    });
   await ask('ledger', async () => {
     await deps.ledger.ping();
     return 'reachable';

@@ -28,6 +28,40 @@ export function countSessions(database: CredentialRef, sql: string, context: Che
   });
 }
 
+/** What a transaction cannot hold: COMMIT, VACUUM. */
+const NOT_SUPPORTED = '0A000';
+
+/** A trial must not hold up those who sign in meanwhile. */
+const TRIAL_LOCK_LIMIT = 1_000;
+
+/**
+ * What `revokeSessions` would do, in a transaction that is rolled back: a missing right or table is found while nothing depends on it.
+ * Within a DO block, where a statement that ends the transaction is refused: what is tried must not become real.
+ * @returns how many sessions are live. @throws KeyturnError as `countSessions`.
+ */
+export function tryRevocation(
+  database: CredentialRef,
+  statements: { readonly count: string; readonly revoke: string },
+  context: CheckContext,
+): Promise<number> {
+  return withDatabase(database, context, { limit: LIMIT }, async (client) => {
+    await begin(client, 'BEGIN');
+    const live = await countWith(client, statements.count);
+    await client.query(`SET LOCAL lock_timeout = ${TRIAL_LOCK_LIMIT}`);
+    const block = client.escapeLiteral(`BEGIN EXECUTE ${client.escapeLiteral(statements.revoke)}; END`);
+    await client.query(`DO ${block}`).catch((error: unknown) => {
+      if ((error as { code?: unknown }).code !== NOT_SUPPORTED) throw error;
+      throw new KeyturnError('bad-revocation', 'the statements that end all sessions end the transaction too', {
+        hint: 'leave out COMMIT, ROLLBACK and what runs outside of a transaction only: all sessions end, or none',
+      });
+    });
+    // What is checked at the end of a transaction only: this one has none.
+    await client.query('SET CONSTRAINTS ALL IMMEDIATE');
+    await client.query('ROLLBACK');
+    return live;
+  });
+}
+
 /**
  * All sessions or none: one transaction. Idempotent: a repeated call ends what has begun since, and its counts say so; after a
  * lost answer the first call's counts are gone, so callers count with `countSessions` before the first attempt.

@@ -6,6 +6,7 @@
 import { expiryText } from './gate.js';
 import type { StepOutline } from './outline.js';
 import type { PlannedColumn, PlannedEncryption, RotationPlan } from './plan.js';
+import { isExposed } from './reason.js';
 import type { GateName } from './specs/policy.js';
 
 type Step = StepOutline | null;
@@ -56,7 +57,7 @@ function online(plan: RotationPlan, { columns }: PlannedEncryption): Step[] {
       'reencrypt',
       'Re-encrypt every row',
       `${columnsIn(columns)} in batches, again and again until no row needs the old key`,
-      'undone on failure',
+      isExposed(plan.reason) ? 'forward' : 'undone on failure',
     ),
     step('verify-rows', 'Read every row under the new key alone', 'by a reader of its own'),
     ...looking(plan),

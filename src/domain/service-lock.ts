@@ -2,7 +2,7 @@
  * One run a service at a time, from its stop or deploy until it is healthy and verified. The lock is a workflow id again, that of
  * what is deployed: Temporal runs at most one workflow under it.
  */
-import type { Reason } from './plan.js';
+import { isExposed, type Reason } from './reason.js';
 
 export const LOCK_WORKFLOW_TYPE = 'holdService';
 
@@ -45,6 +45,6 @@ export function lockIdOf(thing: string): string {
 
 /** After a leak before an undo before routine, then the oldest: the lesser text comes first. */
 export function turnOf(reason: Reason, going: 'forward' | 'back', since: Date): string {
-  const place = reason === 'leak' ? 0 : going === 'back' ? 1 : 2;
+  const place = isExposed(reason) ? 0 : going === 'back' ? 1 : 2;
   return `${place} ${since.toISOString()}`;
 }

@@ -7,6 +7,7 @@ import { milliseconds } from './durations.js';
 import { expiryText } from './gate.js';
 import type { StepOutline } from './outline.js';
 import type { PlannedSwap, RotationPlan } from './plan.js';
+import { isExposed } from './reason.js';
 import type { GateName } from './specs/policy.js';
 
 export function outlineSwap(plan: RotationPlan, swap: PlannedSwap): StepOutline[] {
@@ -19,7 +20,7 @@ type Step = StepOutline | null;
 
 function newRole(plan: RotationPlan, swap: PlannedSwap): Step[] {
   const { role, nodes } = namesOf(swap);
-  const leak = plan.reason === 'leak';
+  const exposed = isExposed(plan.reason);
   const group = swap.group ?? 'the role in use, which becomes a group';
   const how = swap.strategy === 'group' ? `member of ${group}` : 'a copy of every right, in every database';
   const shutOut = [
@@ -27,28 +28,30 @@ function newRole(plan: RotationPlan, swap: PlannedSwap): Step[] {
       'disable',
       'Shut the old role out',
       'NOLOGIN: open sessions go on, new ones are refused',
-      leak ? 'forward' : 'undone on failure',
+      exposed ? 'forward' : 'undone on failure',
     ),
-    leak
+    exposed
       ? null
       : step(
           'observe',
           `Watch for rejected log-ins for ${swap.observe}`,
           'whoever still needs the old role is refused now',
         ),
-    step('terminate', 'End the sessions that are left', `on ${nodes}`, leak ? 'forward' : 'nothing to undo'),
+    step('terminate', 'End the sessions that are left', `on ${nodes}`, exposed ? 'forward' : 'nothing to undo'),
   ];
   return [
     ...beginning(plan, swap),
     step('create', `Create the role ${role}`, how, 'undone on failure'),
     step('prove-new', `Prove the role ${role}`, `log in on ${nodes}, compare all rights, write and roll back`),
     ...switching(plan),
-    ...(leak
+    ...(exposed
       ? [
           ...shutOut,
+          ...looking(plan),
           step('recompare', 'Compare the rights again', 'what was granted or created meanwhile is carried over'),
         ]
       : [
+          ...looking(plan),
           step('delay', `Keep the old role for ${swap.delay}`, `who still uses it is asked every ${swap.watchEvery}`),
           step(
             'recompare',
@@ -72,11 +75,14 @@ function newRole(plan: RotationPlan, swap: PlannedSwap): Step[] {
 
 function newPassword(plan: RotationPlan): Step[] {
   const { swap } = plan;
+  const before = 'those that were opened before the change';
+  const terminate = step('terminate', 'End the sessions of the old password', before, 'forward');
   return [
     ...(swap ? beginning(plan, swap) : []),
     ...switching(plan),
-    gate(plan, 'drop', 'end the sessions of the old password, for good'),
-    step('terminate', 'End the sessions of the old password', 'those that were opened before the change', 'forward'),
+    ...(isExposed(plan.reason)
+      ? [terminate, ...looking(plan)]
+      : [...looking(plan), gate(plan, 'drop', 'end the sessions of the old password, for good'), terminate]),
     step('prove', 'Prove that the old password is refused', 'log in with it, and with the new one', 'forward'),
     step('forget', 'Destroy the old password', 'the previous version leaves the store', 'forward'),
   ];
@@ -100,7 +106,7 @@ function beginning(plan: RotationPlan, swap: PlannedSwap): Step[] {
 }
 
 function switching(plan: RotationPlan): Step[] {
-  const { window, verify, monitors, swap } = plan;
+  const { window, swap } = plan;
   const inPlace = swap?.strategy === 'same-role' ? 'store, new password on the server' : 'store';
   return [
     gate(plan, 'promote', 'use the new credential'),
@@ -116,8 +122,13 @@ function switching(plan: RotationPlan): Step[] {
       `${inPlace}, then deploy and health of ${servicesOf(plan)}`,
       'undone on failure',
     ),
+  ];
+}
+
+function looking({ verify, monitors, watch }: RotationPlan): Step[] {
+  return [
     verify.length > 0 ? step('verify', 'Verify the flows', names(verify)) : null,
-    monitors.length > 0 ? step('watch', `Watch the monitors for ${plan.watch}`, names(monitors)) : null,
+    monitors.length > 0 ? step('watch', `Watch the monitors for ${watch}`, names(monitors)) : null,
   ];
 }
 
@@ -125,9 +136,8 @@ function step(key: string, title: string, detail: string, undo: StepOutline['und
   return { key, title, detail, undo };
 }
 
-function gate({ approval, reason }: RotationPlan, name: GateName, what: string): Step {
-  // A leaked role is not kept for a decision; and a gate that nobody asked for is none.
-  if (!approval.gates.includes(name) || (name === 'drop' && reason === 'leak')) return null;
+function gate({ approval }: RotationPlan, name: GateName, what: string): Step {
+  if (!approval.gates.includes(name)) return null;
   return step(`approve-${name}`, `Approval: ${what}`, `${approval.approvers} approval(s), ${expiryText(approval)}`);
 }
 

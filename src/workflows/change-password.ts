@@ -6,12 +6,14 @@
  * refused; those that are open go on. The deploy follows at once, and the sessions of the old password are ended at the end.
  */
 import type { PlannedSwap } from '../domain/plan.js';
+import { isExposed } from '../domain/reason.js';
 import { formatRef } from '../domain/refs.js';
 import { effects, longEffects, persistentEffects } from './lib/activities.js';
 import { proveOldDead } from './lib/proving.js';
-import { undoesRollOut } from './lib/rollout.js';
+import { rollOut, undoesRollOut } from './lib/rollout.js';
 import type { Run } from './lib/run.js';
-import { beginSwap, switchOver, type Company } from './lib/swap-steps.js';
+import { beginSwap, mayChange, type Company } from './lib/swap-steps.js';
+import { verifyAndWatch } from './lib/verification.js';
 
 export async function changePassword(run: Run, swap: PlannedSwap, { steering, follower }: Company): Promise<void> {
   const { plan } = run;
@@ -26,20 +28,43 @@ export async function changePassword(run: Run, swap: PlannedSwap, { steering, fo
   const options = { from: 'old only', hold, beforeDeploy } as const;
   // An earlier run may have come further than this one will, or ended on its way back before the server had the old password again.
   if (takenOver) undoesRollOut(run, 'switch', options);
-  await switchOver(run, options);
-  await follower.everybodyIsWell(run, steering);
-  if (approval.gates.includes('drop') && plan.reason !== 'leak')
-    await run.gate('approve-drop', 'drop', `End the sessions of ${formatRef(plan.ref)}'s old password, and forget it?`);
-  await run.pointOfNoReturn(async () => {
+  await mayChange(run);
+  const endSessions = async (): Promise<void> => {
     await run.step('terminate', () =>
       persistentEffects('End the sessions of the old password', taskQueue).terminateOldSessions({
         ...hold,
         startedBefore: changedAt,
       }),
     );
+  };
+  const endOldPassword = async (): Promise<void> => {
     await proveOldDead(run, () =>
       longEffects('Prove that the old password is refused', taskQueue).proveOldLoginRefused(hold),
     );
     await run.step('forget', () => persistentEffects('Destroy the old password', taskQueue).forgetPrevious(hold));
-  });
+  };
+  await run.change(
+    () => rollOut(run, 'switch', 'new only', { ...options, keepsLock: !isExposed(plan.reason) }),
+    async () => {
+      // Whoever came in by a password that others may have is out before anything else is looked at.
+      if (isExposed(plan.reason)) {
+        await endSessions();
+        await verifyAndWatch(run);
+        await endOldPassword();
+        return;
+      }
+      await verifyAndWatch(run);
+      await follower.everybodyIsWell(run, steering);
+      if (approval.gates.includes('drop'))
+        await run.gate(
+          'approve-drop',
+          'drop',
+          `End the sessions of ${formatRef(plan.ref)}'s old password, and forget it?`,
+        );
+      await run.pointOfNoReturn(async () => {
+        await endSessions();
+        await endOldPassword();
+      });
+    },
+  );
 }

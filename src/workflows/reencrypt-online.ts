@@ -5,6 +5,7 @@
  * All writers are on the new key before the first row is touched; so what is found under the old one afterwards grows less with each
  * sweep, and a sweep that finds none means that nobody writes with it.
  */
+import type { EncryptionHold } from '../activities/encryption-activities.js';
 import type { PlannedEncryption } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
 import { longEffects } from './lib/activities.js';
@@ -21,7 +22,6 @@ const READINGS = 5;
 
 export async function reencryptOnline(run: Run, encryption: PlannedEncryption): Promise<void> {
   const { plan } = run;
-  const { approval, taskQueue } = plan;
   const { hold, left, key } = await beginKey(run, encryption);
   if (plan.window) await waitForWindow(run);
 
@@ -30,14 +30,21 @@ export async function reencryptOnline(run: Run, encryption: PlannedEncryption): 
   const rowsBack = (step: string) => sweepUntilDone(run, step, hold, toOld);
   // Last of the way back, when the services have the old key alone: what somebody wrote under the new one until then.
   run.undoes('stage', async () => (key.used ? await rowsBack('stage') : { summary: 'no row was under the new key' }));
-  // A terminated run's services write under the new key already: they are not told to stop.
-  if (left?.startsWith('new')) undoesRollOut(run, 'accept', accept);
-  else await rollOut(run, 'accept', 'old, accept new', { ...accept, keepsLock: true });
-  // Before the services are taken back to the old key alone, and after they have stopped writing under the new one.
-  run.undoes('reencrypt', () => rowsBack('reencrypt'));
-  key.used = true;
-  await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new', hold });
+  const bothKeys = async (): Promise<void> => {
+    // A terminated run's services write under the new key already: they are not told to stop.
+    if (left?.startsWith('new')) undoesRollOut(run, 'accept', accept);
+    else await rollOut(run, 'accept', 'old, accept new', { ...accept, keepsLock: true });
+    // Before the services are taken back to the old key alone, and after they have stopped writing under the new one.
+    run.undoes('reencrypt', () => rowsBack('reencrypt'));
+    key.used = true;
+    await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new', hold });
+  };
+  await run.change(bothKeys, () => newKeyAlone(run, hold));
+}
 
+async function newKeyAlone(run: Run, hold: EncryptionHold): Promise<void> {
+  const { plan } = run;
+  const { approval, taskQueue } = plan;
   const toNew = { direction: 'to the new key', unreadable: 'ask', writers: 'ask' } as const;
   await run.step('reencrypt', () => sweepUntilDone(run, 'reencrypt', hold, toNew));
   await run.step('verify-rows', async () => {

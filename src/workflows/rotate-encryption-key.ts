@@ -72,17 +72,23 @@ async function inOneTransaction(run: Run, encryption: PlannedEncryption): Promis
   if (plan.window) await waitForWindow(run);
   // From here to the start: nobody else may start them on the old key in between.
   await holdWindowAndServices(run, 'stop');
-  await run.step('stop', () => services.stop('forward'), switched ? {} : { undo: () => services.start() });
-  key.used = true;
-  // In the transaction every row is read again under the new key alone. No row is under a key that no store holds: it is staged.
-  await run.step(
-    'reencrypt',
-    () => longEffects('Re-encrypt every row', taskQueue).reencryptAtomically(toNew),
-    switched ? {} : { undo: rowsBack },
+  await run.change(
+    async () => {
+      await run.step('stop', () => services.stop('forward'), switched ? {} : { undo: () => services.start() });
+      key.used = true;
+      // In the transaction every row is read again under the new key alone. No row is under a key that no store holds: it is staged.
+      await run.step(
+        'reencrypt',
+        () => longEffects('Re-encrypt every row', taskQueue).reencryptAtomically(toNew),
+        switched ? {} : { undo: rowsBack },
+      );
+      await rollOut(run, 'switch', 'new only', switching);
+    },
+    async () => {
+      await verifyAndWatch(run);
+      if (approval.gates.includes('retire'))
+        await run.gate('approve-retire', 'retire', `Destroy the old key of ${formatRef(plan.ref)}, for good?`);
+      await run.pointOfNoReturn(() => endWithOldKey(run, hold));
+    },
   );
-  await rollOut(run, 'switch', 'new only', switching);
-  await verifyAndWatch(run);
-  if (approval.gates.includes('retire'))
-    await run.gate('approve-retire', 'retire', `Destroy the old key of ${formatRef(plan.ref)}, for good?`);
-  await run.pointOfNoReturn(() => endWithOldKey(run, hold));
 }

@@ -3,6 +3,7 @@
  * Sources: documents 000 (replace, restart, end all sessions), 001 (both secrets for a while, monitor, clean up after 24 h),
  * 002 (all tokens invalid; log-in, refresh and impersonation verified). domain/session-runbook.ts is the outline of these steps.
  */
+import type { Readiness } from '../activities/rotation-activities.js';
 import type { RotationPlan } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
 import type { RolloutReport } from '../domain/status.js';
@@ -63,44 +64,53 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
       await run.gate('approve-promote', 'promote', `Use the new value of ${name} (${plan.method}, ${plan.reason})?`);
     if (plan.window) await waitForWindow(run);
 
-    if (overlap) {
-      await rollOut(run, 'accept', 'old, accept new', { from: 'old only', keepsLock: true });
-      await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new', keepsLock: true });
-      // Before the overlap begins to count: who signs with the old value would sign everybody out with deploy 3.
-      if (proof && proof.type !== 'value')
-        await run.step('signer', () =>
-          effects('See who signs with the new value', taskQueue).seeWhoSigns({ ...hold, proof }),
-        );
-    } else {
-      await rollOut(run, 'switch', 'new only', { from: 'old only', keepsLock: true });
-    }
-    const allSignWithNew = Date.now();
+    await run.change(
+      async () => {
+        if (overlap) {
+          await rollOut(run, 'accept', 'old, accept new', { from: 'old only', keepsLock: true });
+          await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new', keepsLock: true });
+          // Before the overlap begins to count: who signs with the old value would sign everybody out with deploy 3.
+          if (proof && proof.type !== 'value')
+            await run.step('signer', () =>
+              effects('See who signs with the new value', taskQueue).seeWhoSigns({ ...hold, proof }),
+            );
+        } else {
+          await rollOut(run, 'switch', 'new only', { from: 'old only', keepsLock: true });
+        }
+      },
+      () => endOldValue(run, oldHeader),
+    );
+  });
+}
 
-    const { revocation } = plan;
-    if (revocation)
-      await run.step('revoke', () => effects('End all sessions', taskQueue).revokeSessions(revocation), {
-        lasting: 'the sessions that were ended stay ended',
-      });
-    await verifyAndWatch(run);
-    if (overlap)
-      await run.wait(
-        'expire',
-        'Until everything signed with the old value has expired',
-        allSignWithNew + overlapMilliseconds(overlap) - Date.now(),
-      );
-    if (approval.gates.includes('retire'))
-      await run.gate('approve-retire', 'retire', `Stop accepting the old value of ${name}, for good?`);
-
-    if (overlap && plan.window) await waitForWindow(run, 'window-retire');
-
-    await run.pointOfNoReturn(async () => {
-      if (overlap) await rollOut(run, 'retire', 'new only', { keepsLock: proof !== null });
-      // The proof signs in: not while somebody else deploys.
-      if (proof) await run.services.hold('prove', 'forward');
-      const prove = longEffects('Prove that the old value is refused', taskQueue);
-      await proveOldDead(run, proof && (() => prove.proveOldRefused({ ...hold, proof, oldHeader })));
-      await run.services.release();
-      await run.step('forget', () => persistentEffects('Destroy the old value', taskQueue).forgetPrevious(hold));
+async function endOldValue(run: Run, oldHeader: Readiness['tokenHeader']): Promise<void> {
+  const { plan } = run;
+  const { ref, taskQueue, overlap, approval, revocation, proof } = plan;
+  const hold = holdOf(plan);
+  const allSignWithNew = Date.now();
+  if (revocation)
+    await run.stepBeside('revoke', () => effects('End all sessions', taskQueue).revokeSessions(revocation), {
+      lasting: 'the sessions that were ended stay ended',
     });
+  await verifyAndWatch(run);
+  if (overlap)
+    await run.wait(
+      'expire',
+      'Until everything signed with the old value has expired',
+      allSignWithNew + overlapMilliseconds(overlap) - Date.now(),
+    );
+  if (approval.gates.includes('retire'))
+    await run.gate('approve-retire', 'retire', `Stop accepting the old value of ${formatRef(ref)}, for good?`);
+
+  if (overlap && plan.window) await waitForWindow(run, 'window-retire');
+
+  await run.pointOfNoReturn(async () => {
+    if (overlap) await rollOut(run, 'retire', 'new only', { keepsLock: proof !== null });
+    // The proof signs in: not while somebody else deploys.
+    if (proof) await run.services.hold('prove', 'forward');
+    const prove = longEffects('Prove that the old value is refused', taskQueue);
+    await proveOldDead(run, proof && (() => prove.proveOldRefused({ ...hold, proof, oldHeader })));
+    await run.services.release();
+    await run.step('forget', () => persistentEffects('Destroy the old value', taskQueue).forgetPrevious(hold));
   });
 }

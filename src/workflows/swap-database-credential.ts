@@ -5,6 +5,7 @@
  */
 import type { SwapHold } from '../activities/swap-activities.js';
 import type { PlannedSwap, RotationPlan } from '../domain/plan.js';
+import { isExposed } from '../domain/reason.js';
 import { formatRef } from '../domain/refs.js';
 import type { RotationReport } from '../domain/report.js';
 import type { RolloutReport } from '../domain/status.js';
@@ -20,10 +21,11 @@ import { proveOldDead } from './lib/proving.js';
 import { Run } from './lib/run.js';
 import { Steering } from './lib/steering.js';
 import { shutOut, shutOutForGood } from './lib/shut-out.js';
-import { undoesRollOut } from './lib/rollout.js';
+import { rollOut, undoesRollOut } from './lib/rollout.js';
 import { seeNobodyIsLeft } from './lib/stragglers.js';
-import { beginSwap, switchOver, switchToNewRole, type Company } from './lib/swap-steps.js';
+import { beginSwap, mayChange, switchToNewRole, type Begun, type Company } from './lib/swap-steps.js';
 import { underItsLock } from './lib/under-its-lock.js';
+import { verifyAndWatch } from './lib/verification.js';
 import { leadThroughWaves } from './lib/waves.js';
 
 export async function swapDatabaseCredential(input: unknown): Promise<RotationReport | RolloutReport> {
@@ -44,12 +46,10 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper, leader: string | 
   return await run.carryOut(() => body(run, swap, { steering, follower }));
 }
 
-async function newRole(run: Run, swap: PlannedSwap, { steering, follower }: Company): Promise<void> {
-  const { plan, board } = run;
-  const { taskQueue, approval, reason } = plan;
-  const leak = reason === 'leak';
+async function newRole(run: Run, swap: PlannedSwap, company: Company): Promise<void> {
+  const { plan } = run;
+  const { taskQueue } = plan;
   const { hold, takenOver, oldRole } = await beginSwap(run, swap);
-  const name = formatRef(plan.ref);
   // A run that was terminated had dropped it: there is no way back, and little left to do.
   if (oldRole === 'gone') {
     await run.pointOfNoReturn(() => dropForGood(run, hold));
@@ -64,33 +64,49 @@ async function newRole(run: Run, swap: PlannedSwap, { steering, follower }: Comp
   // that run may have ended between store and deploy.
   if (takenOver) undoesRollOut(run, 'switch', options);
   await run.step('prove-new', () => effects('Log in as the new role, on every node', taskQueue).proveNewRole(hold));
-  await switchOver(run, options);
+  await mayChange(run);
+  await run.change(
+    () => rollOut(run, 'switch', 'new only', { ...options, keepsLock: !isExposed(plan.reason) }),
+    () => (isExposed(plan.reason) ? endAtOnce(run, hold) : endWithDelay(run, swap, { hold, oldRole }, company)),
+  );
+}
 
-  if (leak) {
-    // Nothing is waited for. And what is leaked is not given back: from its being shut out on there is no undo.
-    await run.pointOfNoReturn(async () => {
-      await shutOutForGood(run, hold);
-      await run.step('recompare', () => effects('Compare the rights again', taskQueue).recompareRights(hold));
-      await dropForGood(run, hold);
-    });
-    return;
-  }
+/** Nothing is waited for. What others may have is shut out before anything else is looked at. */
+async function endAtOnce(run: Run, hold: SwapHold): Promise<void> {
+  await shutOutForGood(run, hold);
+  await verifyAndWatch(run);
+  await compareAgain(run, hold);
+  await dropForGood(run, hold);
+}
+
+async function endWithDelay(
+  run: Run,
+  swap: PlannedSwap,
+  { hold, oldRole }: Pick<Begun, 'hold' | 'oldRole'>,
+  { steering, follower }: Company,
+): Promise<void> {
+  const { plan, board } = run;
+  await verifyAndWatch(run);
   await follower.everybodyIsWell(run, steering);
   const early = await keepOldRole(run, steering, hold, Date.now() + delayOf(swap));
-  await run.step('recompare', () => effects('Compare the rights again', taskQueue).recompareRights(hold));
+  await compareAgain(run, hold);
   let agreed = await seeNobodyIsLeft(run, steering, hold, null);
   // A wait that was cut short, or a role that somebody else had shut out, is not dropped without a decision.
   const decide = early || oldRole === 'shut out';
   if (decide) board.add('approve-drop', 'Approval: drop the old role', 'stragglers');
-  const decided = decide || approval.gates.includes('drop');
+  const decided = decide || plan.approval.gates.includes('drop');
   if (decided) {
-    const question = `Shut out the old role of ${name} and drop it, for good?`;
+    const question = `Shut out the old role of ${formatRef(plan.ref)} and drop it, for good?`;
     await run.gate('approve-drop', 'drop', question, { denyOnExpiry: decide });
     // People may take a day: who has come since has not been decided about.
     agreed = await seeNobodyIsLeft(run, steering, hold, agreed);
   }
   await shutOut(run, steering, hold, { agreed, decided });
   await run.pointOfNoReturn(() => dropForGood(run, hold));
+}
+
+async function compareAgain(run: Run, hold: SwapHold): Promise<void> {
+  await run.step('recompare', () => effects('Compare the rights again', run.plan.taskQueue).recompareRights(hold));
 }
 
 async function dropForGood(run: Run, hold: SwapHold): Promise<void> {

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { askSql } from '../../src/checks/sql.js';
-import { countSessions, revokeSessions } from '../../src/checks/sessions.js';
+import { countSessions, revokeSessions, tryRevocation } from '../../src/checks/sessions.js';
 import { freshDatabase } from '../support/servers.js';
 import { contextWith, failureOf } from './contexts.js';
 import { planned } from './planned.js';
@@ -132,6 +132,31 @@ describe('sessions', () => {
       after: 0,
       revoked: 0,
     });
+  });
+
+  test('tried in advance changes nothing, and finds a missing right, table or an end of the transaction', async () => {
+    const tried = (revoke: string) => tryRevocation(database, { count, revoke }, contextWith(variables));
+    await administrator.query('INSERT INTO user_sessions SELECT generate_series(1, 5) ON CONFLICT DO NOTHING');
+    expect(
+      await tried("DELETE FROM user_sessions WHERE 'it''s \\' <> ''; SELECT 1; DELETE FROM refresh_tokens -- all"),
+    ).toBe(5);
+    expect(await countSessions(database, count, contextWith(variables))).toBe(5);
+    for (const [revoke, why] of [
+      ['DELETE FROM no_such_table', /no_such_table/],
+      ['DELETE FROM user_sessions; COMMIT', /transaction/],
+    ] as const) {
+      expect((await failureOf(tried(revoke))).message).toMatch(why);
+      expect(await countSessions(database, count, contextWith(variables))).toBe(5);
+    }
+    await administrator.query(
+      "DROP ROLE IF EXISTS reads_sessions; CREATE ROLE reads_sessions LOGIN PASSWORD 'only-reads-the-sessions'; GRANT SELECT ON user_sessions TO reads_sessions",
+    );
+    const url = new URL(variables['APP_URL'] ?? '');
+    [url.username, url.password] = ['reads_sessions', 'only-reads-the-sessions'];
+    const reads = contextWith({ APP_URL: url.href });
+    const refused = await failureOf(tryRevocation(database, { count, revoke: 'DELETE FROM user_sessions' }, reads));
+    expect(refused.message).toContain('permission denied for table user_sessions');
+    await administrator.query('DROP OWNED BY reads_sessions; DROP ROLE reads_sessions');
   });
 
   test('may need several statements: all of them or none', async () => {

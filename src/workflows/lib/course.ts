@@ -18,6 +18,12 @@ export class Course {
   readonly lasting: string[] = [];
   readonly startedAt = new Date(Date.now()).toISOString();
   pastNoReturn = false;
+  /** The application was, or may have been, shown the new value. */
+  newShown = false;
+  /** The step whose failure ends the run. */
+  failedAt: string | null = null;
+  /** A step beside the change failed, and the run went on without it. */
+  incomplete = false;
   /** However it ends from here on, it goes into the ledger. */
   recordable = false;
   /** What became of an earlier run; `changed`: by this one. */
@@ -42,8 +48,8 @@ export class Course {
     return [...this.lasting, ...(this.earlier ? [this.earlier.line] : [])];
   }
 
-  /** The first that failed, whether or not it has been undone since. */
+  /** The one whose failure ends the run, whether or not it has been undone since. */
   failedStep(): StepRecord | undefined {
-    return this.board.steps.find((step) => step.error !== undefined);
+    return this.failedAt === null ? undefined : this.board.stepsOf([this.failedAt])[0];
   }
 }

@@ -1,6 +1,7 @@
 /** How a run ends: what was begun is undone, the end is recorded, and the failure or the report says how things stand. */
 import { isCancellation } from '@temporalio/workflow';
 import type { RotationPlan } from '../../domain/plan.js';
+import { exposedValue, isExposed } from '../../domain/reason.js';
 import type { Outcome, RotationReport } from '../../domain/report.js';
 import { FAILURE_TYPES } from '../../domain/status.js';
 import type { Course } from './course.js';
@@ -14,7 +15,9 @@ export class Ending {
 
   /** @throws ApplicationFailure `stopped` when it cannot be recorded. */
   async completed(): Promise<RotationReport> {
-    const report = await this.end('completed');
+    const { incomplete } = this.course;
+    const report = await this.end(incomplete ? 'stopped' : 'completed');
+    if (incomplete) throw stopped('the new value is in use and the old one is gone, but not all is done', report);
     if (report.outcome === 'stopped') throw stopped('the rotation is done, but not recorded', report);
     return report;
   }
@@ -24,11 +27,11 @@ export class Ending {
     const reason = reasonOf(error);
     const outcome =
       this.course.pastNoReturn || this.wasReset ? this.stop(reason, this.hint(error)) : await this.undoAll(error);
-    const report = await this.end(outcome);
     const where = this.course.failedStep()?.name ?? 'the run';
+    const report = await this.end(outcome);
     if (outcome === 'stopped') throw stopped(`stopped at "${where}": ${reason}`, report);
     const how = outcome === 'rolled back' ? `"${where}" failed: ${reason}` : `${outcome}: ${reason}`;
-    const message = `${how}; ${this.howThingsStand()}`;
+    const message = [...this.exposed('serves again'), how, this.howThingsStand()].join('; ');
     if (report.outcome === 'stopped') throw stopped(`${message}; but this is not recorded`, report);
     if (outcome === 'rejected') return report;
     if (outcome === 'cancelled') throw error;
@@ -68,6 +71,7 @@ export class Ending {
         if (!endsRun(failure)) throw failure;
         this.course.board.undoFailed(step, whatFailed(failure));
         const left = this.course.undos.length - index - 1;
+        this.course.todo.unshift(...this.exposed('may serve again'));
         const rest = left > 0 ? `, and ${left} earlier step(s) are not undone either` : '';
         return this.stop(
           `undoing "${this.course.board.titleOf(step)}" failed: ${reasonOf(failure)}${rest}`,
@@ -79,11 +83,18 @@ export class Ending {
       const why = isCancellation(error) ? 'the run was cancelled meanwhile' : reasonOf(error);
       return this.stop(`${this.course.halfDone}: ${why}`, hintOf(error));
     }
-    if (this.course.plan.reason === 'leak' && this.course.board.steps.some((step) => step.state === 'undone')) {
-      this.course.todo.push('the leaked value is in use again: mend what failed and rotate it at once');
-    }
+    this.course.todo.unshift(
+      ...this.exposed('serves again').map((line) => `${line}: mend what failed and rotate it at once`),
+    );
     if (isCancellation(error)) return 'cancelled';
     return error instanceof Rejected ? 'rejected' : 'rolled back';
+  }
+
+  /** First of what a run that has gone back says: what others may have is in use. */
+  private exposed(how: 'serves again' | 'may serve again'): string[] {
+    const { plan, newShown, recordable } = this.course;
+    if (!isExposed(plan.reason) || !recordable) return [];
+    return [`${exposedValue(plan.reason)} ${newShown ? how : 'is still in use'}`];
   }
 
   private stop(reason: string, hint: string | null): Outcome {

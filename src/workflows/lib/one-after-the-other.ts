@@ -6,27 +6,35 @@ import type { RotationReport } from '../../domain/report.js';
 import type { RolloutReport } from '../../domain/status.js';
 import { effects } from './activities.js';
 import { approveSignal, rejectSignal } from './gatekeeper.js';
-import { rolloutDetails, startInEnvironment } from './rollout-runs.js';
+import { holdsUpNobody, rolloutDetails, startInEnvironment } from './rollout-runs.js';
 
 export async function oneAfterTheOther(request: RotateInput): Promise<RolloutReport> {
   const refs = await effects('Find the environments').expandRequest(request);
   const reports: RotationReport[] = [];
-  const show = (current: string): void =>
-    setCurrentDetails(
-      rolloutDetails(request, refs, (ref) => {
-        const index = refs.indexOf(ref);
-        return reports[index]?.outcome ?? (index === reports.length ? current : 'to come');
-      }),
-    );
+  const ended = new Map<SecretRef, string>();
+  let leftToPeople: unknown = null;
+  const show = (current: SecretRef | null): void => {
+    const now = (ref: SecretRef): string =>
+      ref === current ? 'under way (its own run says what it waits for)' : current === null ? 'not begun' : 'to come';
+    setCurrentDetails(rolloutDetails(request, refs, (ref) => ended.get(ref) ?? now(ref)));
+  };
   for (const ref of refs) {
     forwardDecisions(ref);
-    show('under way (its own run says what it waits for)');
-    const report = await startInEnvironment(request, ref, 'waits');
-    reports.push(report);
-    // A rejection in staging is also a no to production.
-    if (report.outcome !== 'completed') break;
+    show(ref);
+    try {
+      const report = await startInEnvironment(request, ref, 'waits');
+      reports.push(report);
+      ended.set(ref, report.outcome);
+      // A rejection in staging is also a no to production.
+      if (report.outcome !== 'completed') break;
+    } catch (failure) {
+      if (!holdsUpNobody(request, failure)) throw failure;
+      ended.set(ref, 'stopped');
+      leftToPeople ??= failure;
+    }
   }
-  show('not begun');
+  show(null);
+  if (leftToPeople !== null) throw leftToPeople as Error;
   return { ref: formatRef(request), reports };
 }
 

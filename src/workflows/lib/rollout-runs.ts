@@ -2,11 +2,12 @@
 import { ChildWorkflowCancellationType, executeChild, ParentClosePolicy, workflowInfo } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { RotateInput } from '../../domain/messages.js';
+import { isExposed } from '../../domain/reason.js';
 import { formatRef, rotationWorkflowId, type SecretRef } from '../../domain/refs.js';
 import type { RotationReport } from '../../domain/report.js';
 import { FAILURE_TYPES } from '../../domain/status.js';
 import { effects } from './activities.js';
-import { answer } from './failures.js';
+import { answer, codeOf } from './failures.js';
 
 /** @param how `leads`: the child reports to this run, and waits for its word. */
 export async function startInEnvironment(
@@ -34,6 +35,14 @@ export async function startInEnvironment(
       : 'another run';
     throw answer(FAILURE_TYPES.held, `${formatRef(ref)} is being rotated already: workflow ${workflowId}, ${which}`);
   }
+}
+
+/**
+ * Where others may have the values, an environment that is on its new one and left people a list holds up no other: the values there
+ * are not kept in use for the sake of that list.
+ */
+export function holdsUpNobody({ reason }: RotateInput, failure: unknown): boolean {
+  return isExposed(reason) && codeOf(failure) === FAILURE_TYPES.stopped;
 }
 
 /** What people see of the leading run. */

@@ -55,8 +55,10 @@ export async function rollOut(run: Run, key: string, to: Arrangement, options: R
     } catch (error) {
       // The last attempt was refused before it wrote anything; an earlier one, whose answer was lost, may have written.
       begun = effectOf(error) !== 'none';
+      if (begun) run.showsNew();
       throw error;
     }
+    run.showsNew();
     await beforeDeploy?.('new');
     return await deployAll(run, 'forward', { changed: filesOf(slot) });
   };

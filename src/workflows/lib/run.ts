@@ -7,13 +7,14 @@ import type { Evidence } from '../../domain/evidence.js';
 import { whoMayDecide } from '../../domain/gate.js';
 import type { RotationPlan } from '../../domain/plan.js';
 import type { Proof } from '../../domain/proof.js';
+import { isExposed } from '../../domain/reason.js';
 import { formatRef } from '../../domain/refs.js';
 import type { RotationReport } from '../../domain/report.js';
 import { effects } from './activities.js';
 import type { Board } from './board.js';
 import { Course } from './course.js';
 import { Ending } from './ending.js';
-import { endsRun, whatFailed } from './failures.js';
+import { endsRun, hintOf, reasonOf, whatFailed } from './failures.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import type { ServiceLock } from './service-lock.js';
 
@@ -56,8 +57,33 @@ export class Run {
       this.board.end(key, { state: 'done', evidence });
       return evidence;
     } catch (error) {
-      if (endsRun(error)) this.board.end(key, { state: 'failed', ...whatFailed(error) });
+      if (endsRun(error)) {
+        this.board.end(key, { state: 'failed', ...whatFailed(error) });
+        this.course.failedAt = key;
+      }
       throw error;
+    }
+  }
+
+  /**
+   * A step beside the change itself, once that is made: sessions, flows, monitors. Where others may have the old value, its failure is
+   * left to people and the run goes on; otherwise it ends the run, as any step's does.
+   * @returns null: it failed.
+   */
+  async stepBeside<T extends Evidence>(
+    key: string,
+    body: () => Promise<T>,
+    options: StepOptions = {},
+  ): Promise<T | null> {
+    try {
+      return await this.step(key, body, options);
+    } catch (error) {
+      if (!endsRun(error) || !isExposed(this.plan.reason)) throw error;
+      const hint = hintOf(error);
+      this.leaves(`"${this.board.titleOf(key)}" failed: ${reasonOf(error)}${hint ? ` (${hint})` : ''}`);
+      this.course.incomplete = true;
+      this.course.failedAt = null;
+      return null;
     }
   }
 
@@ -84,6 +110,11 @@ export class Run {
   /** The lock on what this run deploys. */
   get services(): ServiceLock {
     return this.course.services;
+  }
+
+  /** The application is, or may be, shown the new value: to go back means that the old one serves again. */
+  showsNew(): void {
+    this.course.newShown = true;
   }
 
   /** From here on the attempt goes into the ledger, however it ends. @param things what its services are on their host. */
@@ -126,6 +157,7 @@ export class Run {
     const { plan } = this;
     const ref = formatRef(plan.ref);
     await this.services.release();
+    const after = afterDenial ?? (this.course.pastNoReturn ? 'the run stops there' : undefined);
     this.board.waitsForApproval(key);
     const summary = await this.gates.pass({
       name,
@@ -142,7 +174,7 @@ export class Run {
           sent,
         }),
       ...(moot ? { moot } : {}),
-      ...(afterDenial === undefined ? {} : { afterDenial }),
+      ...(after === undefined ? {} : { afterDenial: after }),
     });
     this.board.setPhase('changing');
     if (summary !== null) this.gates.note(`${name}: ${summary}`);
@@ -169,14 +201,33 @@ export class Run {
   }
 
   /**
+   * `toNew` puts everything on the new value, `after` is what then follows.
+   *
+   * Where others may have the old value, only a failure of `toNew` brings it back: something that cannot run on the new one. A
+   * cancellation comes too late once `toNew` has begun, and `after` only goes forward.
+   */
+  async change(toNew: () => Promise<void>, after: () => Promise<void>): Promise<void> {
+    const exposed = isExposed(this.plan.reason);
+    if (!exposed) {
+      await toNew();
+      await after();
+      return;
+    }
+    await notCancelledYet();
+    await CancellationScope.nonCancellable(async () => {
+      await toNew();
+      await this.pointOfNoReturn(after);
+    });
+  }
+
+  /**
    * What follows only goes forward: a cancellation no longer stops it, and a failure ends with a list for a person.
    *
    * Unless the run was cancelled by now: a step that was under way when somebody cancelled may have been done all the same, and said
    * so. Nothing would look at the cancellation any more. @throws CancelledFailure before anything of `body` is begun.
    */
   async pointOfNoReturn(body: () => Promise<void>): Promise<void> {
-    const scope = CancellationScope.current();
-    if (scope.consideredCancelled) await scope.cancelRequested;
+    await notCancelledYet();
     this.course.pastNoReturn = true;
     await CancellationScope.nonCancellable(body);
   }
@@ -196,4 +247,9 @@ export class Run {
     }
     return await CancellationScope.nonCancellable(() => ending.completed());
   }
+}
+
+async function notCancelledYet(): Promise<void> {
+  const scope = CancellationScope.current();
+  if (scope.consideredCancelled) await scope.cancelRequested;
 }

@@ -6,8 +6,8 @@
 import { CancellationScope } from '@temporalio/workflow';
 import { formatMilliseconds } from '../../domain/durations.js';
 import type { Evidence } from '../../domain/evidence.js';
-import { NO_PROOF_DECLARED, proofInWords, type Proof } from '../../domain/proof.js';
 import { filesOf } from '../../domain/place.js';
+import { NO_PROOF_DECLARED, notProven, proofInWords, type Proof } from '../../domain/proof.js';
 import { formatRef } from '../../domain/refs.js';
 import type { Outcome } from '../../domain/report.js';
 import { overlapMilliseconds } from '../../domain/session-runbook.js';
@@ -123,16 +123,18 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
   let shown = NO_PROOF_DECLARED;
   await run.unlessHalfDone(kept, async () => {
     if (verify.length > 0)
-      await run.step('settle-verify', () => effects('Verify the flows', taskQueue).runChecks(verify));
-    if (proof)
-      ({ proof: shown } = await run.step('settle-prove', () =>
+      await run.stepBeside('settle-verify', () => effects('Verify the flows', taskQueue).runChecks(verify));
+    if (proof) {
+      const seen = await run.stepBeside('settle-prove', () =>
         longEffects("Prove that the earlier run's old value is refused", taskQueue).proveOldRefused({
           ...holdOn(run, left),
           proof,
           // Nobody has a token of its old value any more.
           oldHeader: null,
         }),
-      ));
+      );
+      shown = seen?.proof ?? notProven('it was tried and failed');
+    }
     await run.services.release();
     // From here on together: a value that is gone must be on record.
     await CancellationScope.nonCancellable(async () => {

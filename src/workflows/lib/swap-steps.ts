@@ -4,11 +4,10 @@ import type { PlannedSwap } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
 import { effects, persistentEffects } from './activities.js';
 import type { Arrangement } from '../../domain/slot.js';
-import { holdOf, rollOut, type RollOutOptions } from './rollout.js';
+import { holdOf, type RollOutOptions } from './rollout.js';
 import type { Run } from './run.js';
 import type { Steering } from './steering.js';
 import type { Follower } from './follower.js';
-import { verifyAndWatch } from './verification.js';
 import { waitForWindow } from './window.js';
 
 /** Who else has a say in a run: people who steer its waits, and the runs of other environments. */
@@ -72,12 +71,10 @@ export function switchToNewRole(run: Run, hold: SwapHold): RollOutOptions & { re
   return { from: 'old only', hold, beforeUndo: restore };
 }
 
-/** The services use the new credential, and are seen to be well. */
-export async function switchOver(run: Run, options: RollOutOptions): Promise<void> {
+/** By leave, and in the window. */
+export async function mayChange(run: Run): Promise<void> {
   const { plan } = run;
   if (plan.approval.gates.includes('promote'))
     await run.gate('approve-promote', 'promote', `Use the new credential of ${formatRef(plan.ref)}?`);
   if (plan.window) await waitForWindow(run);
-  await rollOut(run, 'switch', 'new only', { ...options, keepsLock: true });
-  await verifyAndWatch(run);
 }

@@ -3,6 +3,7 @@ import type { Direction, EncryptionHold } from '../../activities/encryption-acti
 import type { Evidence } from '../../domain/evidence.js';
 import { WHOLE_TABLE } from '../../domain/key-range.js';
 import { nameOfColumn } from '../../domain/encryption-runbook.js';
+import { isExposed } from '../../domain/reason.js';
 import { addCounts, describeCounts, NO_ROWS, type RowCounts } from '../../domain/row-counts.js';
 import { effects, sweepEffects } from './activities.js';
 import { answer } from './failures.js';
@@ -96,13 +97,18 @@ async function cannotBeRead(
 ): Promise<void> {
   const rows = `${count} row(s) can be read with neither key: ${which.slice(0, SHOWN).join(', ')}${count > SHOWN ? ', …' : ''}`;
   if (options.unreadable !== 'ask') throw answer('unreadable-rows', `${rows}; the old key is kept for them`);
-  const question = `${rows}. They are not touched, and the old key is kept for them. Enter them anew or remove them, then approve to look again; reject to go back to the old key.`;
+  const question = `${rows}. They are not touched, and the old key is kept for them. Enter them anew or remove them, then approve to look again; reject ${afterNo(run)}.`;
   await run.decision(step, 'unreadable', question, { denyOnExpiry: true });
 }
 
 async function stillWritten(run: Run, step: string, counts: RowCounts, options: SweepOptions): Promise<void> {
   const rows = `after ${PATIENCE} more sweeps rows are still written with the other key (${counts.reencrypted + counts.changed} in the last one): some program has not taken over the key that the store shows`;
   if (options.writers !== 'ask') throw answer('old-key-needed', rows);
-  const question = `Keyturn sees that ${rows}. Find it and restart it, then approve to go on sweeping; reject to go back to the old key.`;
+  const question = `Keyturn sees that ${rows}. Find it and restart it, then approve to go on sweeping; reject ${afterNo(run)}.`;
   await run.decision(step, 'writers', question, { denyOnExpiry: true });
+}
+
+/** Services do not go back to a key that others may have: it is kept for the rows that need it, and people go on. */
+function afterNo({ plan }: Run): string {
+  return isExposed(plan.reason) ? 'to stop here with both keys kept' : 'to go back to the old key';
 }

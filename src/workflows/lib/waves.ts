@@ -19,7 +19,7 @@ import { MOST_NONCES, parseWell } from '../../domain/wave-messages.js';
 import { effects } from './activities.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import { ignoreGone, passOn } from './pass-on.js';
-import { rolloutDetails, startInEnvironment } from './rollout-runs.js';
+import { holdsUpNobody, rolloutDetails, startInEnvironment } from './rollout-runs.js';
 import { verdictSignal, wellSignal, type Word } from './wave-signals.js';
 
 interface Wave {
@@ -75,12 +75,12 @@ class Leader {
     for (const ref of refs) {
       const wave = this.begin(ref);
       this.show();
-      await condition(() => isWell(wave) || hasEnded(wave) || waves.some(hasFallen));
+      await condition(() => isWell(wave) || hasEnded(wave) || this.fallen() !== undefined);
       this.show();
       // A no in one environment is a no to all: those that are well go back, and the rest is not begun.
-      if (waves.some(hasFallen)) break;
+      if (this.fallen()) break;
     }
-    const fallen = waves.find(hasFallen);
+    const fallen = this.fallen();
     const last = refs.at(-1);
     const verdict = fallen
       ? { goOn: false, why: `${formatRef(fallen.ref)} did not get there` }
@@ -88,6 +88,10 @@ class Leader {
     // From here on whoever says that it is well has its answer at once: one that is not there yet, or was not reached.
     this.verdict = verdict;
     for (const wave of waves) if (isWell(wave)) await tell(wave, verdict);
+  }
+
+  private fallen(): Wave | undefined {
+    return this.waves.find((wave) => hasFallen(wave) && !holdsUpNobody(this.request, wave.failure));
   }
 
   /** Never throws: that would fail the run, or stall it. */

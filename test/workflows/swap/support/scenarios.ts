@@ -34,7 +34,7 @@ const ALL: readonly Scenario[] = [
     name: 'copy, after a leak',
     given: { strategy: 'copy', origin: 'own rights', reason: 'leak' },
     login: 'NEW',
-    forward: 'disableOldRole 1',
+    forward: 'arrangeSecret 1',
   },
 ];
 

@@ -1,0 +1,220 @@
+/**
+ * What others may have never comes back because something beside it failed, in any runbook: only a service that cannot run on the new
+ * value is a reason, and then that is the first thing a person reads.
+ */
+import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
+import { CancelledFailure, type ApplicationFailure } from '@temporalio/common';
+import { afterAll, beforeAll, describe, it, type ExpectStatic } from 'vitest';
+import type { PlannedEncryption, PlannedSwap } from '../../src/domain/plan.js';
+import type { RotationReport } from '../../src/domain/report.js';
+import { throttle } from '../../src/domain/specs/encryption.js';
+import { approvalSpec } from '../../src/domain/specs/policy.js';
+
+import { openAnyRunbook, type AnyActivity, type AnyRun, type AnyStart } from './support/any-runbook.js';
+import { openHarness, type Harness } from './support/harness.js';
+import { failWith, untilCancelled } from './support/world.js';
+
+let harness: Harness;
+let start: (given: AnyStart) => Promise<AnyRun>;
+beforeAll(async () => {
+  harness = await openHarness();
+  start = await openAnyRunbook(harness);
+});
+afterAll(() => harness.close());
+
+const server = { administrator: { env: 'ADMIN' }, database: null, replicas: [] };
+const swap: PlannedSwap = {
+  strategy: 'copy',
+  server,
+  shape: { in: 'url' },
+  newRole: 'shop_1',
+  group: null,
+  delay: '0s',
+  watchEvery: '1s',
+  observe: '0s',
+  probe: null,
+};
+const encryption: PlannedEncryption = {
+  mode: 'atomic',
+  server,
+  key: 'hex',
+  columns: [{ table: 't', column: 'c', path: null, format: { cipher: 'fernet' } }],
+  throttle: throttle.parse({}),
+  parallel: 1,
+  backups: [],
+};
+
+const plain = { overlap: null, approval: approvalSpec.parse({}), watch: '0s' };
+
+interface Runbook {
+  readonly name: string;
+  readonly type: string;
+  readonly changes: AnyStart['changes'];
+  /** Shows the application the new value. */
+  readonly shows: string;
+  /** What may fail beside the change: the run goes through to its end all the same. */
+  readonly beside: readonly AnyActivity[];
+  /** What may not: the run stops there, and goes nowhere. */
+  readonly stops: readonly AnyActivity[];
+}
+
+const looking = ['runChecks', 'watchMonitors'] as const;
+const RUNBOOKS: readonly Runbook[] = [
+  {
+    name: 'session',
+    type: 'rotateSessionSecret',
+    changes: plain,
+    shows: 'arrangeSecret new only',
+    beside: ['revokeSessions', ...looking],
+    stops: ['proveOldRefused', 'forgetPrevious'],
+  },
+  {
+    name: 'swap',
+    type: 'swapDatabaseCredential',
+    changes: { ...plain, kind: 'database', swap },
+    shows: 'arrangeSecret new only',
+    beside: looking,
+    stops: ['disableOldRole', 'terminateOldSessions', 'recompareRights', 'dropOldRole', 'proveOldLoginRefused'],
+  },
+  {
+    name: 'password in place',
+    type: 'swapDatabaseCredential',
+    changes: { ...plain, kind: 'database', swap: { ...swap, strategy: 'same-role', newRole: null } },
+    shows: 'arrangeSecret new only',
+    beside: looking,
+    stops: ['terminateOldSessions', 'proveOldLoginRefused'],
+  },
+  {
+    name: 'encryption, atomic',
+    type: 'rotateEncryptionKey',
+    changes: { ...plain, kind: 'encryption', encryption },
+    shows: 'arrangeSecret new only',
+    beside: looking,
+    stops: ['proveOldKeyUnused'],
+  },
+  {
+    name: 'encryption, online',
+    type: 'rotateEncryptionKey',
+    changes: { ...plain, kind: 'encryption', encryption: { ...encryption, mode: 'online' } },
+    shows: 'arrangeSecret new, accept old',
+    beside: looking,
+    stops: ['reencryptRows', 'readRows', 'proveOldKeyUnused'],
+  },
+];
+
+const GOES_BACK = /arrangeSecret old|discard|removeNewRole|restoreOldRole|changePassword old/;
+
+/** @param shows from this call on. */
+function back({ calls }: AnyRun, shows: string, expect: ExpectStatic): string[] {
+  expect(calls).toContain(shows);
+  return calls.slice(calls.indexOf(shows)).filter((call) => GOES_BACK.test(call));
+}
+
+async function failureOf({ handle }: AnyRun): Promise<ApplicationFailure> {
+  const error: unknown = await handle.result().catch((reason: unknown) => reason);
+  if (!(error instanceof WorkflowFailedError)) throw new Error(`it ended otherwise: ${JSON.stringify(error)}`);
+  return error.cause as ApplicationFailure;
+}
+
+async function failed(runbook: Runbook, activity: AnyActivity, reason: string) {
+  const { type, changes } = runbook;
+  const run = await start({ type, reason, ...(changes && { changes }), fault: { activity, act: failWith('none') } });
+  const failure = await failureOf(run);
+  return { run, failure, report: failure.details?.[0] as RotationReport };
+}
+
+describe.each(RUNBOOKS)('$name', (runbook) => {
+  const { type, changes, shows, beside, stops } = runbook;
+  const cases = beside.flatMap((activity, index) =>
+    (index === 0 ? (['leak', 'suspicion'] as const) : (['leak'] as const)).map((reason) => [reason, activity] as const),
+  );
+
+  it.concurrent.for(cases)(
+    '%s: %s fails beside the change: the run goes through, and ends with a list',
+    async ([reason, activity], { expect }) => {
+      const { run, failure, report } = await failed(runbook, activity, reason);
+      expect(back(run, shows, expect)).toEqual([]);
+      expect(run.calls).toContain('forgetPrevious');
+      expect(failure.type).toBe('stopped');
+      expect(report).toMatchObject({
+        outcome: 'stopped',
+        todo: [expect.stringContaining('failed: the world said no')],
+      });
+      expect(report.steps.filter(({ state }) => state === 'undone' || state === 'skipped')).toEqual([]);
+    },
+  );
+
+  it.concurrent.for(stops)(
+    'leak: %s fails: the run stops there with a list, and takes nothing back',
+    async (activity, { expect }) => {
+      const { run, failure, report } = await failed(runbook, activity, 'leak');
+      expect(back(run, shows, expect)).toEqual([]);
+      expect(failure.type).toBe('stopped');
+      expect(report.todo.join()).toContain('the world said no');
+    },
+  );
+
+  it.concurrent(
+    'leak: a service that cannot run on the new value is a reason to go back, said first',
+    async ({ expect }) => {
+      let deploys = 0;
+      const fails = failWith('applied', 'web is not healthy');
+      const act = (): void => {
+        deploys += 1;
+        if (deploys === 1) fails();
+      };
+      const run = await start({
+        type,
+        reason: 'leak',
+        ...(changes && { changes }),
+        fault: { activity: 'deployService', act },
+      });
+      const failure = await failureOf(run);
+      expect(failure.type).toBe('rolled-back');
+      expect(failure.message).toMatch(/^the leaked value serves again; "/);
+      expect((failure.details?.[0] as RotationReport).todo[0]).toMatch(/^the leaked value serves again/);
+    },
+  );
+
+  it.concurrent(
+    'leak: cancelled once the application is shown the new value, it goes through all the same',
+    async ({ expect }) => {
+      let cancelled = false;
+      const act = async (handle: WorkflowHandle): Promise<void> => {
+        if (cancelled) return;
+        cancelled = true;
+        await handle.cancel();
+      };
+      const run = await start({
+        type,
+        reason: 'leak',
+        ...(changes && { changes }),
+        fault: { activity: 'deployService', act },
+      });
+      expect(((await run.handle.result()) as RotationReport).outcome).toBe('completed');
+      expect(back(run, shows, expect)).toEqual([]);
+    },
+  );
+});
+
+it('a routine rotation goes back when something beside it fails, and when it is cancelled', async ({ expect }) => {
+  const [runbook] = RUNBOOKS;
+  if (!runbook) throw new Error('no runbook');
+  const { failure, run } = await failed(runbook, 'watchMonitors', 'routine');
+  expect(failure.type).toBe('rolled-back');
+  expect(back(run, runbook.shows, expect)).toContain('arrangeSecret old only');
+  const act = async (handle: WorkflowHandle): Promise<void> => {
+    await handle.cancel();
+    await untilCancelled();
+    throw new CancelledFailure('cancelled');
+  };
+  const { type, changes } = runbook;
+  const other = await start({
+    type,
+    reason: 'routine',
+    ...(changes && { changes }),
+    fault: { activity: 'runChecks', act },
+  });
+  await expect(other.handle.result()).rejects.toBeInstanceOf(WorkflowFailedError);
+  expect(back(other, runbook.shows, expect)).toContain('arrangeSecret old only');
+});
