@@ -38,7 +38,7 @@ const encryption: PlannedEncryption = {
   mode: 'atomic',
   server,
   key: 'hex',
-  columns: [{ table: 't', column: 'c', path: null, format: { cipher: 'fernet' } }],
+  columns: [{ table: 't', column: 'c', path: null, where: null, format: { cipher: 'fernet' } }],
   throttle: throttle.parse({}),
   parallel: 1,
   backups: [],
