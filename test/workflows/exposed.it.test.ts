@@ -7,7 +7,7 @@ import { CancelledFailure, type ApplicationFailure } from '@temporalio/common';
 import { afterAll, beforeAll, describe, it, type ExpectStatic } from 'vitest';
 import type { PlannedEncryption, PlannedSwap } from '../../src/domain/plan.js';
 import type { RotationReport } from '../../src/domain/report.js';
-import { throttle } from '../../src/domain/specs/encryption.js';
+import { search, throttle } from '../../src/domain/specs/encryption.js';
 import { approvalSpec } from '../../src/domain/specs/policy.js';
 
 import { openAnyRunbook, type AnyActivity, type AnyRun, type AnyStart } from './support/any-runbook.js';
@@ -42,6 +42,8 @@ const encryption: PlannedEncryption = {
   throttle: throttle.parse({}),
   parallel: 1,
   backups: [],
+  disposable: [],
+  search: search.parse({}),
 };
 
 const plain = { overlap: null, approval: approvalSpec.parse({}), watch: '0s' };
