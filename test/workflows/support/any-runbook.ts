@@ -30,7 +30,7 @@ export interface AnyStart {
 }
 
 const ANSWERS: Partial<Record<AnyActivity, object>> = {
-  checkReadiness: { leftBehind: null },
+  checkReadiness: { leftBehind: null, things: [], tokenHeader: null },
   findSessions: { sessions: [], lines: [], key: '' },
   findRejected: { rejected: 0, from: [] },
   disableOldRole: { logs: {} },
