@@ -28,6 +28,7 @@ import { askAboutCopies, reachOf } from './reach.js';
 import type { LeftBehind, Readiness } from './rotation-activities.js';
 import { thingsOf } from './service-locks.js';
 import { askAboutSwap, passwordInUse, stateOfOldRole } from './swap/readiness.js';
+import { judgeOthers } from './other-values.js';
 import { inTheSamePlace, sharedWith } from './uniqueness.js';
 import { rehearseProof } from './verification.js';
 
@@ -95,6 +96,9 @@ export async function assessReadiness(
     });
   const value = inUse as SecretValue | null;
   if (value) await ask('copies of it', () => askAboutCopies(plan, value));
+  // Of an encryption key it is asked how many rows need the others.
+  if (versions?.current && !plan.encryption && plan.kind !== 'encryption')
+    await ask('other accepted values', () => judgeOthers(plan, deps));
   const demand = versions?.current ? await demandOf(plan.ref, deps) : null;
   if (versions?.current && demand) {
     const { fingerprint } = versions.current;

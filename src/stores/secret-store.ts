@@ -55,4 +55,10 @@ export interface SecretStore {
 
   /** @throws KeyturnError `not-found` when that version does not exist. */
   read(slot: SecretSlot, version: VersionLabel): Promise<SecretValue>;
+
+  /**
+   * What the application accepts besides, or did when the value under way was staged, and what no rotation has put there: further values
+   * of a list, what stands in a second variable. A rotation leaves none of it behind.
+   */
+  readOthers(slot: SecretSlot): Promise<readonly SecretValue[]>;
 }

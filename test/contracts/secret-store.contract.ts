@@ -112,6 +112,7 @@ export function secretStoreContract({ name, exposure, open }: StoreContract): vo
         current: { length: fixture.initial.length },
       });
       expect((await store.read(slot, 'current')).reveal()).toBe(fixture.initial);
+      expect(await store.readOthers(slot)).toEqual([]);
       await refuses('not-found', () => store.read(slot, 'pending'));
       await refuses('not-found', () => store.read(slot, 'previous'));
     });
@@ -121,6 +122,7 @@ export function secretStoreContract({ name, exposure, open }: StoreContract): vo
       expect((await store.preflight(slot)).summary).not.toBe('');
       await store.describe(slot);
       await store.read(slot, 'current');
+      await store.readOthers(slot);
       expect(await fixture.snapshot()).toBe(before);
     });
 

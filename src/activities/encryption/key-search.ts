@@ -39,6 +39,25 @@ export async function keysInStore(
   ];
 }
 
+/** Keys that the application accepts besides: in a second variable, or further on in a list. */
+export async function keysBeside(
+  { slot }: RotationPlan,
+  { key: form }: PlannedEncryption,
+  deps: ActivityDeps,
+): Promise<FoundKey[]> {
+  const place = slot.exposure.style === 'previous' ? slot.exposure.variable : `${slot.key}, behind the first`;
+  const found: FoundKey[] = [];
+  for (const value of await openStore(slot.store, deps).readOthers(slot)) {
+    try {
+      found.push({ name: `the key in ${place}`, key: deriveKey(form, value) });
+    } catch (error) {
+      // Not one that the application could use.
+      if (!(error instanceof KeyturnError)) throw error;
+    }
+  }
+  return found;
+}
+
 /** @returns `notes`: archives that could not be opened. @throws KeyturnError for one that people offer and that cannot be opened. */
 export async function keysInBackups(
   plan: RotationPlan,

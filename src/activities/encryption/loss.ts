@@ -16,7 +16,7 @@ import type { LeftBehind } from '../rotation-activities.js';
 import type { Loss } from '../recovery-activities.js';
 import { openTables } from './open-tables.js';
 import { inWords, lostIn, questionOf } from './loss-in-words.js';
-import { keysInBackups, keysInStore, type FoundKey } from './key-search.js';
+import { keysBeside, keysInBackups, keysInStore, type FoundKey } from './key-search.js';
 
 export async function checkRecovery(plan: RotationPlan, deps: ActivityDeps, signal: AbortSignal): Promise<Loss> {
   const { encryption, recovery, ref } = plan;
@@ -41,7 +41,8 @@ export async function checkRecovery(plan: RotationPlan, deps: ActivityDeps, sign
   const server = await openTables(encryption, deps, signal);
   const own = await keysInStore(plan, encryption, leftBehind, deps);
   const { keys: others, notes } = await keysInBackups(plan, encryption, recovery, deps, signal);
-  const foreign = others.filter(({ key }) => !own.some((one) => one.key.equals(key)));
+  const beside = await keysBeside(plan, encryption, deps);
+  const foreign = [...beside, ...others].filter(({ key }) => !own.some((one) => one.key.equals(key)));
   const columns = [];
   for (const column of encryption.columns) {
     const facts = await columnFacts({ server, column });
@@ -98,7 +99,7 @@ function demandLost(
       'key-not-lost',
       `the key is not lost: ${found.join('; ')} that the keys in the store do not${others}`,
       {
-        hint: 'take it out with keyturn backup restore FILE; rows under it become readable once the application has it (see docs/runbooks/recover-lost-key.md, "The key is in a backup")',
+        hint: 'make it the key in use (keyturn backup restore FILE takes one out of a backup); rows under it become readable once the application has it (see docs/runbooks/recover-lost-key.md, "The key is in a backup")',
       },
     );
   }

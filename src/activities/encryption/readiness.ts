@@ -21,6 +21,7 @@ import type { LeftBehind } from '../rotation-activities.js';
 import { openTables } from './open-tables.js';
 import { judgeDurability } from './durability.js';
 import { judgeBeforehand, tryElsewhere } from './elsewhere.js';
+import { judgeOtherKeys } from './other-keys.js';
 import type { Ask } from '../swap/readiness.js';
 
 /** Milliseconds for counting all columns: a person waits for `keyturn plan`. Larger tables are sampled, and it is said. */
@@ -85,6 +86,7 @@ export async function askAboutEncryption(
       demandChildren(columns);
       return Promise.resolve('none, or each is declared');
     });
+    await ask('other keys', () => judgeOtherKeys(plan, { encryption, server, columns, deps }));
     await ask('blind indexes', async () => {
       const found = await server.asWorker((client) => blindIndexes(client, columns));
       return found.length > 0 ? { warning: found.join('; ') } : 'none is seen';

@@ -108,6 +108,19 @@ export function wantedFor(entry: Entry, arrangement: Arrangement): { values: rea
   return { values, second: { kind: arrangement === 'old only' ? 'as before' : 'empty' } };
 }
 
+/** Values that are shown besides the signing one. */
+export function othersOf([current, ...rest]: readonly string[], second: string | undefined): readonly string[] {
+  const others = [...rest, second ?? ''].filter((value) => value !== '' && value !== current);
+  return [...new Set(others)];
+}
+
+/** The same as it was before anything was staged. */
+export function othersBefore(entry: Entry): readonly string[] {
+  const { exposure, old, rest, second } = entry;
+  const was = exposure.style === 'previous' && second ? pieceOf(entry, second.value) : undefined;
+  return othersOf([old, ...rest], was);
+}
+
 /** The whole text with these values in it. @param now what stands there; around a part it stays. */
 export function wholeWith(entry: Entry, now: string, values: readonly string[]): string {
   const part = partOf(entry.part);

@@ -19,7 +19,14 @@ import { removeTemporaries } from '../files/replace-file.js';
 import { assertReplaceable, resolveTarget } from '../files/replaceable.js';
 import type { Fingerprinter } from '../fingerprint.js';
 import type { Descriptions, SecretStore } from '../secret-store.js';
-import { arrangementOf, arrangementsFor, nearestArrangement, type Shown } from './arrangements.js';
+import {
+  arrangementOf,
+  arrangementsFor,
+  nearestArrangement,
+  othersBefore,
+  othersOf,
+  type Shown,
+} from './arrangements.js';
 import { afterTheChange, assertUnchanged, namesOf } from './change-errors.js';
 import type { Look, Medium } from './medium.js';
 import { loadSidecar, saveSidecar, sidecarPath, slotId, type Entry, type Sidecar } from './sidecar.js';
@@ -152,6 +159,14 @@ export class VersionedStore<L extends Look> implements SecretStore {
     ];
     if (value !== undefined) return new SecretValue(value);
     throw new KeyturnError('not-found', `${slotId(slot)} in ${place} has no ${version} value`);
+  }
+
+  async readOthers(slot: SecretSlot): Promise<readonly SecretValue[]> {
+    const { look, sidecar } = await this.open([slot]);
+    const entry = sidecar.entries[slotId(slot)];
+    if (entry) return othersBefore(entry).map((value) => new SecretValue(value));
+    const { values, second } = this.medium.read(look, slot);
+    return othersOf(values, second).map((value) => new SecretValue(value));
   }
 
   private async drop(

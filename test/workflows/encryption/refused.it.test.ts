@@ -1,7 +1,9 @@
 /** What would fail once the services stand still is found before they are stopped. */
+import { appendFile, readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { id, run } from '../../databases/roles/support/world.js';
 import { freshRoleName } from '../../support/servers.js';
+import { freshKey, sealed } from './support/fernet.js';
 import { carriedOut } from './support/runs.js';
 import { Stage } from './support/stage.js';
 import type { System } from './support/system.js';
@@ -64,5 +66,30 @@ it.each(['atomic', 'online'] as const)('%s: an administrator who may only read',
     },
   );
   expect(outcome).toMatch(/^rolled-back: .*database server: .*read-only/);
+  expect(history).toEqual([]);
+});
+
+it('online: a second variable with a key that rows are still under', async () => {
+  const older = freshKey();
+  const { outcome, history } = await carriedOut(
+    stage,
+    { mode: 'online' },
+    {
+      prepare: async ({ database, table, envFile, secret }) => {
+        await appendFile(envFile, `${secret}_PREVIOUS=${older}\n`);
+        for (let row = 1; row <= 20; row += 1)
+          await run(
+            database.url,
+            `UPDATE ${id(table)} SET value = '${sealed(`older ${row}`, older)}' WHERE id = ${row}`,
+          );
+      },
+      after: async ({ envFile }) => {
+        expect(await readFile(envFile, 'utf8')).toContain(older);
+      },
+    },
+  );
+  expect(outcome).toMatch(
+    /^rolled-back: .*ENCRYPTION_KEY_PREVIOUS holds another key, which reads 20 row\(s\) of public\.credentials/,
+  );
   expect(history).toEqual([]);
 });
