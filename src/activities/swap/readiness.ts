@@ -15,6 +15,7 @@ import type { ActivityDeps } from '../deps.js';
 import type { LeftBehind } from '../rotation-activities.js';
 import { findRole } from '../../databases/roles/role-facts.js';
 import { inTransaction } from '../../databases/roles/session.js';
+import { assessOwnAddress } from './own-address.js';
 import { credentialAt, loginsOf, markOf, openServer, pairOf } from './open-swap.js';
 
 export type Question = () => Promise<string | { warning: string }>;
@@ -70,6 +71,7 @@ export async function askAboutSwap(
   });
   await ask('passwords are checked', async () => (await wrongPasswordIsRefused(server, user)).summary);
   if (leftBehind || swap.strategy === 'same-role' || swap.newRole === null) return;
+  await ask("the application's address", () => assessOwnAddress(plan, swap, deps, signal));
   const { newRole } = swap;
   const pair = (): Promise<RolePair> => pairOf(server, swap, user, newRole);
   await ask(`role ${user}`, async () => verdict(await assessSwap(server, await pair()), 'can be replaced'));

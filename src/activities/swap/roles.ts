@@ -11,6 +11,7 @@ import { dropLogin, retireGroupLogin } from '../../databases/roles/drop-login.js
 import { holderOf } from '../../databases/roles/pair.js';
 import { findRole } from '../../databases/roles/role-facts.js';
 import { inTransaction } from '../../databases/roles/session.js';
+import { demandSameSchemas, spellOutSearchPath } from '../../databases/roles/search-path.js';
 import { forbidLogin, permitLogin } from '../../databases/roles/toggle-login.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
@@ -20,6 +21,7 @@ import type { ActivityDeps } from '../deps.js';
 import type { ActivityTools } from '../as-activity.js';
 import type { LogPlaces, SwapHold } from '../swap-activities.js';
 import { verifierFor } from './credential.js';
+import { proveAtOwnAddress } from './own-address.js';
 import { isSwitched, loginsOf, markOf, openServer, openSwap, type OpenSwap } from './open-swap.js';
 import { letsIn } from './way-back.js';
 
@@ -34,33 +36,35 @@ export async function createRole(hold: SwapHold, deps: ActivityDeps, signal: Abo
     return { summary: `the old role ${pair.old} is gone already: ${pair.fresh} has what it had` };
   }
   const login = { ...pair, verifier: verifierFor(fresh, hold.rotation), mark: markOf(hold) };
-  try {
-    return await createLogin(server, login);
-  } catch (error) {
+  const created = await createLogin(server, login).catch((error: unknown) => {
     // Somebody else's CREATE ROLE of this name, or a lost first attempt of ours, was quicker: now it can be seen whose it is.
-    if (error instanceof DatabaseError && TAKEN.includes(error.sqlState)) return await createLogin(server, login);
+    if (error instanceof DatabaseError && TAKEN.includes(error.sqlState)) return createLogin(server, login);
     throw error;
-  }
+  });
+  const spelled = await spellOutSearchPath(server, pair, fresh);
+  return spelled.length === 0 ? created : { ...created, summary: `${created.summary}; ${spelled.join('; ')}` };
 }
 
 export async function proveNewRole(hold: SwapHold, deps: ActivityDeps, signal: AbortSignal): Promise<Evidence> {
   const swap = await openSwap(hold, deps, signal);
-  const { server, pair, fresh } = swap;
+  const { server, pair, old, fresh } = swap;
   const gone = (await loginState(server, pair.old)) === 'gone';
   // A run that goes on from one that had switched meets a role that was in use.
   const used = isSwitched(await openStore(hold.slot.store, deps).describe(hold.slot));
   const rights = gone ? 'the old role is gone already' : await demandEqualRights(swap, used ? 'told' : 'refused');
   const expectRole = pair.strategy === 'group' ? holderOf(pair) : null;
   const proof = await proveLogin(server, fresh, { expectRole, probe: hold.swap.probe });
-  return { summary: `${proof.summary}; ${rights}`, ...(proof.facts ? { facts: proof.facts } : {}) };
+  if (!gone) await demandSameSchemas(server, old, fresh);
+  const there = await proveAtOwnAddress(hold, used, deps, signal);
+  return { summary: `${proof.summary}; ${there}; ${rights}`, ...(proof.facts ? { facts: proof.facts } : {}) };
 }
 
 /** What appeared since the role was made: tables of the application, grants by others. */
 export async function recompareRights(hold: SwapHold, deps: ActivityDeps, signal: AbortSignal): Promise<Evidence> {
   const swap = await openSwap(hold, deps, signal);
-  const { server, pair } = swap;
+  const { server, pair, fresh } = swap;
   if ((await loginState(server, pair.old)) === 'gone') return { summary: `the old role ${pair.old} is gone already` };
-  const { given } = await carryOver(server, pair);
+  const given = [...(await carryOver(server, pair)).given, ...(await spellOutSearchPath(server, pair, fresh))];
   const equal = await demandEqualRights(swap, 'told');
   const meanwhile = given.length === 0 ? 'nothing appeared meanwhile' : `carried over: ${shortened(given)}`;
   return { summary: `${equal}; ${meanwhile}`, facts: { given: given.length } };

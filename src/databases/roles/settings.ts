@@ -86,8 +86,12 @@ const QUOTED_LISTS = new Set([
 
 function valueOf(name: string, value: string): string {
   if (!QUOTED_LISTS.has(name.toLowerCase())) return literal(value);
-  const elements = [...value.matchAll(/\s*(?:"((?:[^"]|"")*)"|([^,]+?))\s*(?:,|$)/g)].map(
+  const elements = listElements(value);
+  return elements.length === 0 ? "''" : elements.map(literal).join(', ');
+}
+
+export function listElements(value: string): string[] {
+  return [...value.matchAll(/\s*(?:"((?:[^"]|"")*)"|([^,]+?))\s*(?:,|$)/g)].map(
     ([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain ?? '',
   );
-  return elements.length === 0 ? "''" : elements.map(literal).join(', ');
 }

@@ -3,8 +3,10 @@ import { beforeAll, describe, test } from 'vitest';
 import { listSessions, terminateSessions } from '../../../src/databases/access/sessions.js';
 import { scramVerifier } from '../../../src/databases/access/scram.js';
 import { assessSwap } from '../../../src/databases/roles/assess-swap.js';
+import { compareRights } from '../../../src/databases/roles/compare-rights.js';
 import { createLogin } from '../../../src/databases/roles/create-login.js';
 import { dropLogin } from '../../../src/databases/roles/drop-login.js';
+import { demandSameSchemas, spellOutSearchPath } from '../../../src/databases/roles/search-path.js';
 import { forbidLogin } from '../../../src/databases/roles/toggle-login.js';
 import type { Login } from '../../../src/databases/server.js';
 import { describeSessions } from '../../../src/domain/adoption.js';
@@ -103,5 +105,37 @@ describe.each([14, 16, 18] as const)('PostgreSQL %s', (major) => {
     await createLogin(server, { ...PAIR, verifier, mark: MARK });
     await dropLogin(server, { role: 'app_v2', heir: 'app_v1', mark: MARK });
     expect(await memberships('keyturn')).toEqual(before);
+  });
+
+  test('tables in a schema of the old role’s name are found by the new one, also after the drop', async ({
+    skip,
+    expect,
+  }) => {
+    if (!postgres) return skip();
+    await inDatabase(
+      postgres,
+      'CREATE SCHEMA AUTHORIZATION app_v1',
+      'CREATE TABLE app_v1.orders AS SELECT 7 AS id',
+      'ALTER TABLE app_v1.orders OWNER TO app_v1',
+      'GRANT CREATE ON DATABASE app TO keyturn',
+    );
+    const server = serverFor(postgres, { administrator });
+    const fresh = { user: 'app_v2', password: newPassword() };
+    await createLogin(server, { ...PAIR, verifier: scramVerifier(fresh.password, 'x'), mark: MARK });
+    expect(await failureOf(demandSameSchemas(server, v1, fresh))).toMatchObject({
+      code: 'rights-differ',
+      message: expect.stringContaining('app_v1 in app_v1, public, app_v2 in public') as string,
+    });
+    const given = ['setting search_path in database app: app_v1, public'];
+    expect(await spellOutSearchPath(server, PAIR, fresh)).toEqual(given);
+    expect(await spellOutSearchPath(server, PAIR, fresh)).toEqual([]);
+    await demandSameSchemas(server, v1, fresh);
+    expect(await compareRights(server, PAIR)).toEqual({ missing: [], extra: [] });
+    await forbidLogin(server, 'app_v1');
+    await demandSameSchemas(server, v1, fresh);
+    await dropLogin(server, { role: 'app_v1', heir: 'app_v2' });
+    const application = await connectAs(postgres, fresh, 'shop');
+    expect((await application.client.query('SELECT id FROM orders')).rows).toEqual([{ id: 7 }]);
+    await application.close();
   });
 });
