@@ -1,9 +1,5 @@
 /** A connection that is not direct is found out: by a real PgBouncer where there is one, and by what every pooler has to do. */
-import { existsSync } from 'node:fs';
-import { chmod, chown, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import getPort from 'get-port';
 import { beforeAll, expect, test } from 'vitest';
@@ -11,9 +7,9 @@ import { demandWritable } from '../../../src/databases/access/demand-writable.js
 import { assessAdministrator } from '../../../src/databases/access/assess-administrator.js';
 import type { Login } from '../../../src/databases/server.js';
 import type { KeyturnError } from '../../../src/domain/errors.js';
-import { spawnGuarded } from '../../../src/embedded/reaper.js';
 import { afterwards } from '../../support/afterwards.js';
 import { startVersion, type TestServer } from '../../support/postgres-versions.js';
+import { startPgBouncer, withoutPgBouncer } from './pgbouncer.js';
 import { failureOf, prepare, serverFor } from './support.js';
 
 const NEEDS = { strategy: 'copy', role: 'app_v1', group: null } as const;
@@ -27,37 +23,14 @@ beforeAll(async () => {
   ({ administrator } = await prepare(postgres));
 });
 
-const program = ['/usr/sbin/pgbouncer', '/usr/bin/pgbouncer', '/usr/local/bin/pgbouncer'].find((path) =>
-  existsSync(path),
-);
-if (program === undefined) console.warn('PgBouncer is not installed: skipped what needs a real one');
-
-test.skipIf(program === undefined).each([
+test.skipIf(withoutPgBouncer).each([
   ['session', 'refuses'],
   ['transaction', 'refuses'],
   ['session', 'ignores'],
   ['transaction', 'ignores'],
 ])('PgBouncer in %s mode that %s start-up options is found out before any statement', async (mode, options) => {
-  const directory = await mkdtemp(join(tmpdir(), 'keyturn-pgbouncer-'));
-  afterwards(() => rm(directory, { recursive: true }));
-  const port = await getPort({ host: '127.0.0.1' });
-  const settings = [
-    '[databases]',
-    `* = host=127.0.0.1 port=${postgres.port}`,
-    '[pgbouncer]',
-    ...[`listen_addr = 127.0.0.1`, `listen_port = ${port}`, 'unix_socket_dir =', `pool_mode = ${mode}`],
-    ...['auth_type = plain', `auth_file = ${join(directory, 'users')}`],
-    ...(options === 'ignores' ? ['ignore_startup_parameters = options'] : []),
-  ];
-  await writeFile(join(directory, 'settings'), settings.join('\n'));
-  await writeFile(join(directory, 'users'), `"${administrator.user}" "${administrator.password.reveal()}"\n`);
-  await chmod(directory, 0o700);
-  const { account } = postgres;
-  if (account) {
-    for (const name of ['settings', 'users', '.']) await chown(join(directory, name), account.uid, account.gid);
-  }
-  const bouncer = await spawnGuarded(program!, [join(directory, 'settings')], { cwd: '/', ...account });
-  afterwards(() => bouncer.stop());
+  const more = options === 'ignores' ? ['ignore_startup_parameters = options'] : [];
+  const port = await startPgBouncer(postgres, [administrator], mode, ...more);
   const server = serverFor(postgres, { administrator, port });
   const assess = async (attempt = 1): Promise<KeyturnError> => {
     const error = await failureOf(assessAdministrator(server, NEEDS));
