@@ -11,6 +11,7 @@ import { effects } from './lib/activities.js';
 import { BackupRun } from './lib/backup-run.js';
 import { backUpEach } from './lib/backup-runs.js';
 import { asApplicationFailure } from './lib/failures.js';
+import { refuseForeignLock } from './lib/foreign-lock.js';
 import { Gatekeeper } from './lib/gatekeeper.js';
 
 export async function backUpSecrets(input: unknown): Promise<RotationReport | RolloutReport> {
@@ -18,6 +19,7 @@ export async function backUpSecrets(input: unknown): Promise<RotationReport | Ro
   const gates = new Gatekeeper();
   gates.register();
   const request = parse(input);
+  refuseForeignLock(backupWorkflowId(request));
   const { environment, backup } = request;
   const { workflowId, originalExecutionRunId: requestId } = workflowInfo();
   // Temporal holds the lock, as with rotations: what runs under another id starts the one with this id, and waits.

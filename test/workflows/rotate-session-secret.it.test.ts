@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { CompleteAsyncError, Context } from '@temporalio/activity';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -319,6 +320,56 @@ describe('whether the old value is dead', () => {
       await failureOf(accompany(harness, await harness.start(world)));
     });
     expect(world.state.ledger).toMatchObject([{ outcome: 'rolled back', proof: null }]);
+  });
+});
+
+describe('an activity that somebody completes by hand', () => {
+  it.each([
+    ['proveOldRefused', {}, 'stopped'],
+    ['proveOldRefused', { summary: 'refused in 5 of 5 requests' }, 'stopped'],
+    ['checkReadiness', {}, 'rolled-back'],
+    ['deployService', {}, 'rolled-back'],
+    ['runChecks', null, 'rolled-back'],
+  ] as const)('%s with %j has proven and done nothing: %s', async (activity, result, end) => {
+    const world = worldOf(fullPlan, { approval: approvalSpec.parse({}), overlap: null });
+    const act = async (): Promise<never> => {
+      const { workflowExecution, activityId } = Context.current().info;
+      const { workflowId = '', runId = '' } = workflowExecution ?? {};
+      setTimeout(() => void harness.client.activity.complete({ workflowId, runId, activityId }, result), 100);
+      return Promise.reject(new CompleteAsyncError());
+    };
+    world.faults.push({ activity, call: 1, when: 'before', act });
+    await harness.withWorker(world, async () => {
+      const failure = await failureOf((await harness.start(world)).result());
+      expect(failure.type).toBe(end);
+      expect(failure.message).toContain(`${activity} was answered by something that is no result of it`);
+      if (end === 'stopped') {
+        expect(failure.details).toMatchObject([{ proof: { proven: false } }]);
+        expect(world.state, 'what was not proven dead is kept').toMatchObject({ previous: 'v1' });
+      } else expect(world.state).toMatchObject({ old: 'v1', pending: null, previous: null });
+    });
+  });
+});
+
+describe('the lock of something else', () => {
+  it.each([
+    ['backUpSecrets', 'rotate:shop/production/ANOTHER', 'backup:shop/production/KEYS'],
+    ['rotateSessionSecret', 'rotate:shop/production/ANOTHER', 'rotate:shop/production/OWN'],
+    ['rotateSessionSecret', 'backup:shop/production/KEYS', 'rotate:shop/production/OWN'],
+  ])('is not taken by %s under %s', async (type, workflowId, own) => {
+    const world = worldOf(planOf);
+    const named = type === 'backUpSecrets' ? { backup: 'KEYS' } : { secret: 'OWN' };
+    await harness.withWorker(world, async () => {
+      const handle = await harness.client.workflow.start(type, {
+        workflowId,
+        taskQueue: world.plan.taskQueue,
+        args: [{ system: 'shop', environment: 'production', operator: 'ana@example.test', ...named }],
+      });
+      const failure = await failureOf(handle.result());
+      expect(failure.type).toBe('bad-input');
+      expect(failure.message).toContain(`is the lock of something else: start this under ${own}`);
+    });
+    expect(world.calls).toEqual([]);
   });
 });
 

@@ -5,6 +5,7 @@ import type { BackupActivities } from '../../activities/backup-activities.js';
 import type { RecoveryActivities } from '../../activities/recovery-activities.js';
 import type { RotationActivities } from '../../activities/rotation-activities.js';
 import type { SwapActivities } from '../../activities/swap-activities.js';
+import { lookedAt } from './results.js';
 import { milliseconds } from '../../domain/durations.js';
 
 export type RunbookActivities = RotationActivities &
@@ -39,23 +40,23 @@ const SWEEP = { ...LONG, retry: { ...EFFECT.retry, maximumInterval: '1m', maximu
 
 /** @param summary what the Temporal UI shows on the activity's line. */
 export function effects(summary: string, taskQueue?: string): ActivityInterfaceFor<RunbookActivities> {
-  return proxyActivities<RunbookActivities>({ ...EFFECT, summary, ...(taskQueue ? { taskQueue } : {}) });
+  return lookedAt(proxyActivities<RunbookActivities>({ ...EFFECT, summary, ...(taskQueue ? { taskQueue } : {}) }));
 }
 
 export function persistentEffects(summary: string, taskQueue?: string): ActivityInterfaceFor<RunbookActivities> {
-  return proxyActivities<RunbookActivities>({ ...PERSISTENT, summary, ...(taskQueue ? { taskQueue } : {}) });
+  return lookedAt(proxyActivities<RunbookActivities>({ ...PERSISTENT, summary, ...(taskQueue ? { taskQueue } : {}) }));
 }
 
 export function longEffects(summary: string, taskQueue?: string): ActivityInterfaceFor<RunbookActivities> {
-  return proxyActivities<RunbookActivities>({ ...LONG, summary, ...(taskQueue ? { taskQueue } : {}) });
+  return lookedAt(proxyActivities<RunbookActivities>({ ...LONG, summary, ...(taskQueue ? { taskQueue } : {}) }));
 }
 
 export function persistentLongEffects(summary: string, taskQueue: string): ActivityInterfaceFor<RunbookActivities> {
-  return proxyActivities<RunbookActivities>({ ...PERSISTENT_LONG, summary, taskQueue });
+  return lookedAt(proxyActivities<RunbookActivities>({ ...PERSISTENT_LONG, summary, taskQueue }));
 }
 
 export function sweepEffects(summary: string, taskQueue: string): ActivityInterfaceFor<RunbookActivities> {
-  return proxyActivities<RunbookActivities>({ ...SWEEP, summary, taskQueue });
+  return lookedAt(proxyActivities<RunbookActivities>({ ...SWEEP, summary, taskQueue }));
 }
 
 /**
@@ -68,13 +69,15 @@ export function recurringEffects(
   every: string,
 ): ActivityInterfaceFor<RunbookActivities> {
   const interval = Math.max(1_000, milliseconds(every));
-  return proxyActivities<RunbookActivities>({
-    ...EFFECT,
-    // Nothing depends on what it last saw: a fresh question follows.
-    cancellationType: ActivityCancellationType.TRY_CANCEL,
-    startToCloseTimeout: '2m',
-    retry: { initialInterval: interval, backoffCoefficient: 1, maximumInterval: interval },
-    summary,
-    taskQueue,
-  });
+  return lookedAt(
+    proxyActivities<RunbookActivities>({
+      ...EFFECT,
+      // Nothing depends on what it last saw: a fresh question follows.
+      cancellationType: ActivityCancellationType.TRY_CANCEL,
+      startToCloseTimeout: '2m',
+      retry: { initialInterval: interval, backoffCoefficient: 1, maximumInterval: interval },
+      summary,
+      taskQueue,
+    }),
+  );
 }

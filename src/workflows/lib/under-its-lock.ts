@@ -10,6 +10,7 @@ import type { RotationReport } from '../../domain/report.js';
 import type { RolloutReport } from '../../domain/status.js';
 import { effects } from './activities.js';
 import { asApplicationFailure } from './failures.js';
+import { refuseForeignLock } from './foreign-lock.js';
 import { Gatekeeper } from './gatekeeper.js';
 
 /**
@@ -24,6 +25,7 @@ export async function underItsLock(
   const gates = new Gatekeeper();
   gates.register();
   const request = parse(input);
+  refuseForeignLock(rotationWorkflowId(request));
   const { workflowId, originalExecutionRunId } = workflowInfo();
   if (request.environment === undefined || workflowId !== rotationWorkflowId(request))
     return await lead(request, gates);
