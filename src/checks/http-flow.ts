@@ -9,6 +9,7 @@ import type { HttpFlowSpec } from '../domain/specs/check.js';
 import type { CheckAnswer, CheckContext } from './check.js';
 import { send, type Reply } from './http-client.js';
 import { label } from './http.js';
+import { Origins } from './origins.js';
 import { resolvePointer } from './json-pointer.js';
 import { parseJson, replyMismatch } from './reply-expectation.js';
 import { describe, oneLine } from '../processes/safe-text.js';
@@ -22,19 +23,26 @@ export interface FlowRun {
   readonly jar: CookieJar;
   /** What the flow may fill in after its last step: inputs and captured values, by placeholder. */
   readonly values: ReadonlyMap<string, SecretValue>;
+  /** Where its requests may go, for one that follows. */
+  readonly origins: Origins;
 }
 
 /** The answer's `captured` is there also when a later step failed. Signs in anew each time: no state outlives a run. */
-export async function runFlow(flow: Pick<HttpFlowSpec, 'inputs' | 'steps'>, context: CheckContext): Promise<FlowRun> {
+export async function runFlow(
+  flow: Pick<HttpFlowSpec, 'inputs' | 'steps' | 'origins'>,
+  context: CheckContext,
+): Promise<FlowRun> {
   // Names such as "localhost" and "db.internal" are no public suffixes here, and an app's odd cookie is not ours to judge.
   const jar = new CookieJar(undefined, { rejectPublicSuffixes: false, looseMode: true });
   const values = new Map<string, SecretValue>();
   const captured = new Map<string, SecretValue>();
+  const origins = new Origins(flow.origins);
   const done: string[] = [];
   const answer = (passed: boolean, text: string): FlowRun => ({
     answer: { passed, summary: oneLine(text), captured },
     jar,
     values,
+    origins,
   });
   let at = 'inputs';
   try {
@@ -44,6 +52,7 @@ export async function runFlow(flow: Pick<HttpFlowSpec, 'inputs' | 'steps'>, cont
     for (const step of flow.steps) {
       at = `step "${step.name}": ${label(step)}`;
       const filled = fillRequest(step, values);
+      origins.admit(step.url, filled.url);
       const reply = await sendWithJar(filled, jar, context.signal);
       const wrong = replyMismatch(reply, step.expect);
       if (wrong !== null) return answer(false, `${at} answered ${reply.status}${wrong}${after(done)}`);

@@ -16,9 +16,10 @@ type CookieProof = Extract<PlannedProof, { type: 'signed-cookie' }>;
  * a Cookie header in the inventory's request gives way to them. `${captured.NAME}` and `${inputs.NAME}` are filled in.
  */
 export async function presentCookie(proof: CookieProof, context: CheckContext): Promise<Presenter> {
-  const { answer, jar, values } = await runFlow(proof.flow, context);
+  const { answer, jar, values, origins } = await runFlow(proof.flow, context);
   if (!answer.passed) throw loginFailed(proof.flow.name, answer.summary);
   const request = fillRequest(proof.request, values);
+  origins.admit(proof.request.url, request.url);
   const cookies = URL.canParse(request.url) ? await jar.getCookies(request.url) : [];
   const issued = cookies.find((cookie) => cookie.key === proof.cookie);
   if (!issued) throw unlike(`after ${proof.flow.name} there is no cookie ${proof.cookie} for ${proof.request.url}`);

@@ -22,7 +22,7 @@ const HASHES: Readonly<Record<string, string>> = { HS256: 'sha256', HS384: 'sha3
 export async function presentToken(proof: JwtProof, context: CheckContext): Promise<Presenter> {
   const key = `captured.${proof.capture}`;
   if (!mentions(proof.request, key)) throw unlike(`its request does not carry \${${key}}`);
-  const { answer, values } = await runFlow(proof.flow, context);
+  const { answer, values, origins } = await runFlow(proof.flow, context);
   if (!answer.passed) throw loginFailed(proof.flow.name, answer.summary);
   const token = values.get(key);
   if (!token) throw unlike(`${proof.flow.name} captures nothing called ${proof.capture}`);
@@ -31,6 +31,7 @@ export async function presentToken(proof: JwtProof, context: CheckContext): Prom
   const hash = header && hashOf(header);
   if (!header || !hash) throw unlike(`${proof.capture} is not a token signed with HS256, HS384 or HS512`);
   const present = (text: string) => fillRequest(proof.request, new Map(values).set(key, new SecretValue(text)));
+  origins.admit(proof.request.url, present(token.reveal()).url);
   const signed = (part: string, value: SecretValue, by: string): string =>
     createHmac(by, value.reveal()).update(part, 'ascii').digest('base64url');
   return {

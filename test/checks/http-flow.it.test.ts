@@ -104,3 +104,37 @@ test('a credential that the worker lacks is an answer that names the variable', 
   const answer = await askHttpFlow(flow({}), contextWith());
   expect(answer).toMatchObject({ passed: false, summary: 'inputs: variable SMOKE_PASSWORD is not set' });
 });
+
+test.each(['header:location', 'json:/next'])(
+  "an address that a reply names (%s) gets nothing of ours unless it is one of the flow's own, or the inventory says so",
+  async (source) => {
+    const seen: string[] = [];
+    const other = await serve((request, response) => {
+      seen.push(`${request.headers.authorization ?? ''} ${request.headers.cookie ?? ''}`);
+      response.end();
+    });
+    const own = await serve((request, response) => {
+      const next = request.url === '/away' ? `${other.url}/collect` : `${own.url}/next`;
+      response.setHeader('Location', next);
+      response.end(JSON.stringify({ next }));
+    });
+    const inputs = { password: { env: 'SMOKE_PASSWORD' } };
+    const headers = { Authorization: 'Bearer ${inputs.password}' };
+    const check = (path: string, more: object = {}) =>
+      planned('http-flow', {
+        inputs,
+        steps: [
+          { name: 'log in', url: `${own.url}${path}`, capture: { next: source } },
+          { name: 'follow', url: '${captured.next}', headers },
+        ],
+        ...more,
+      });
+    expect((await askHttpFlow(check('/here'), contextWith(variables))).passed).toBe(true);
+    const answer = await askHttpFlow(check('/away'), contextWith(variables));
+    expect(answer).toMatchObject({ passed: false });
+    expect(answer.summary).toContain(`it leads to ${other.url}, where the inventory sends nothing`);
+    expect(seen).toEqual([]);
+    expect((await askHttpFlow(check('/away', { origins: [other.url] }), contextWith(variables))).passed).toBe(true);
+    expect(seen).toEqual([`Bearer ${PASSWORD} `]);
+  },
+);

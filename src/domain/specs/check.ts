@@ -64,6 +64,10 @@ const httpFlowCheck = z.strictObject({
   type: z.literal('http-flow'),
   /** What the flow signs in with, as `${inputs.NAME}`: references to the worker's variables or files, never values. */
   inputs: z.record(z.string(), credentialRef).optional(),
+  origins: z
+    .array(text)
+    .optional()
+    .describe('Where captured addresses may lead besides the hosts that its own steps name'),
   steps: z
     .array(
       z.strictObject({

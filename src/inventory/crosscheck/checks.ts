@@ -40,6 +40,7 @@ export function checkChecks(environment: MergedEnvironment, report: Report): voi
   for (const { value, path } of environment.checks.values()) {
     if (value.type === 'http') address(value.url, [...path, 'url']);
     if (value.type !== 'http-flow') continue;
+    value.origins?.forEach((origin, index) => address(origin, [...path, 'origins', index]));
     value.steps.forEach((step, index) => address(step.url, [...path, 'steps', index, 'url']));
   }
   for (const { value, path } of environment.monitors.values()) {
