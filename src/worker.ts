@@ -6,6 +6,7 @@ import { NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio
 import { createActivities } from './activities/create-activities.js';
 import type { Log } from './activities/as-activity.js';
 import type { ActivityDeps } from './activities/deps.js';
+import { nameOfKey } from './activities/same-key.js';
 import type { RotationActivities } from './activities/rotation-activities.js';
 import type { WorkerSettings } from './config.js';
 import { findHolder } from './holder.js';
@@ -90,6 +91,7 @@ export function activityDeps(
     loadInventory: () => inventory.load(),
     variables: settings.variables,
     fingerprint: createFingerprinter(settings.fingerprintKey),
+    fingerprintKey: nameOfKey(settings.fingerprintKey),
     descriptions: new FileMemo(MOST_STORES),
     ledger,
     ...rest,

@@ -9,6 +9,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { KeyturnError } from '../domain/errors.js';
 import { redact } from '../domain/secret-value.js';
 import { withScope } from './scope.js';
+import { demandSameKey } from './same-key.js';
 import { hideValuesOf, meetHiddenValues, secretPlacesIn } from '../processes/hidden-files.js';
 
 /** Well under the workflow's heartbeat timeout of 15 s, so that a busy machine does not look like a lost worker. */
@@ -42,7 +43,8 @@ export class NotYet extends Error {
 
 export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
 
-export function activityWrapper(log: Log) {
+/** @param fingerprintKey this worker's, by name (same-key.ts); left out: not compared. */
+export function activityWrapper(log: Log, fingerprintKey?: string) {
   return function asActivity<A extends unknown[], R>(body: (tools: ActivityTools, ...args: A) => Promise<R>) {
     return async (...args: A): Promise<R> => {
       const context = Context.current();
@@ -61,6 +63,7 @@ export function activityWrapper(log: Log) {
           workflowId: context.info.workflowExecution?.workflowId ?? '',
           sinceFirstAttempt: now - first,
         };
+        demandSameKey(args[0], fingerprintKey);
         for (const place of secretPlacesIn(args)) hideValuesOf(place);
         await meetHiddenValues();
         context.cancellationSignal.throwIfAborted();

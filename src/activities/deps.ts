@@ -13,6 +13,8 @@ export interface ActivityDeps {
   /** The worker's environment: settings and what Keyturn signs in with. */
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly fingerprint: Fingerprinter;
+  /** Which key it is made with (same-key.ts); left out: plans do not say. */
+  readonly fingerprintKey?: string;
   /** What the stores hold, kept between runs; default: each question reads them all. */
   readonly descriptions?: Descriptions;
   readonly ledger: Ledger;

@@ -12,10 +12,10 @@ export async function expandRequest(request: RotateInput, deps: ActivityDeps): P
 
 export async function planRotation(
   request: RotateInput & { environment: string; requestId: string },
-  deps: Pick<ActivityDeps, 'loadInventory' | 'variables'>,
+  deps: Pick<ActivityDeps, 'loadInventory' | 'variables' | 'fingerprintKey'>,
 ): Promise<RotationPlan> {
   const { system, environment, secret, operator, reason, requestId, note } = request;
-  return resolvePlan(await deps.loadInventory(), {
+  const plan = resolvePlan(await deps.loadInventory(), {
     ref: { system, environment, secret },
     operator,
     reason,
@@ -23,11 +23,12 @@ export async function planRotation(
     note: note ?? null,
     variables: deps.variables,
   });
+  return deps.fingerprintKey === undefined ? plan : { ...plan, fingerprintKey: deps.fingerprintKey };
 }
 
 export async function planRecovery(
   request: RecoverInput & { environment: string; requestId: string },
-  deps: Pick<ActivityDeps, 'loadInventory' | 'variables'>,
+  deps: Pick<ActivityDeps, 'loadInventory' | 'variables' | 'fingerprintKey'>,
 ): Promise<RotationPlan> {
   const plan = await planRotation(request, deps);
   const { backups, identity = null, passphrase = null } = request;

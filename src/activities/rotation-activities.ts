@@ -17,6 +17,8 @@ import type { WindowSpec } from '../domain/specs/policy.js';
 export interface Hold {
   readonly slot: SecretSlot;
   readonly rotation: string;
+  /** The plan's. */
+  readonly fingerprintKey?: string;
 }
 
 /** Versions that an earlier, dead run left in the store. */

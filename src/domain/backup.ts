@@ -70,6 +70,8 @@ export interface BackupPlan {
   readonly inventoryFile: string;
   /** How people call Keyturn, as in a rotation's plan. */
   readonly command: string;
+  /** Which key fingerprints and seals of this run are made with; a worker with another one refuses. */
+  readonly fingerprintKey?: string;
   /** Absolute. */
   readonly directory: string;
   readonly secrets: readonly BackedUpSecret[];

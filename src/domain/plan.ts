@@ -131,6 +131,8 @@ export interface RotationPlan {
   readonly inventoryFile: string;
   /** How people call Keyturn, for the checklist: `keyturn`, `npm run -s keyturn --`. */
   readonly command: string;
+  /** Which key the fingerprints of this run are made with; a worker with another one refuses. Not part of the digest. */
+  readonly fingerprintKey?: string;
   readonly slot: SecretSlot;
   readonly generator: string;
   readonly minimumLength: number;

@@ -101,6 +101,7 @@ export function digestOf(plan: Omit<RotationPlan, 'digest'>): string {
     ...plan,
     requestId: undefined,
     command: undefined,
+    fingerprintKey: undefined,
     swap: plan.swap && { ...plan.swap, newRole: undefined },
   });
   return createHash('sha256').update(content, 'utf8').digest('hex').slice(0, 12);

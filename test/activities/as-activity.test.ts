@@ -3,6 +3,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it } from 'vitest';
 import { activityWrapper, type ActivityTools } from '../../src/activities/as-activity.js';
+import { nameOfKey } from '../../src/activities/same-key.js';
 import { KeyturnError } from '../../src/domain/errors.js';
 import { SecretValue } from '../../src/domain/secret-value.js';
 
@@ -20,6 +21,30 @@ async function failureOf(body: (tools: ActivityTools) => Promise<unknown>): Prom
   if (!failure) throw new Error('the activity did not fail');
   return { failure, log };
 }
+
+describe('a worker with another fingerprint key than the one that made the plan', () => {
+  const [own, other] = [nameOfKey('k'.repeat(40)), nameOfKey('K'.repeat(40))];
+  const asked = (argument: unknown): Promise<unknown> =>
+    new MockActivityEnvironment().run(
+      activityWrapper(() => undefined, own)((_, given: unknown) => Promise.resolve(given !== null)),
+      argument,
+    );
+
+  it.each([{ fingerprintKey: other, slot: {} }, { plan: { fingerprintKey: other } }])(
+    'does nothing for it, and says so: another one may',
+    async (argument) => {
+      await expect(asked(argument)).rejects.toMatchObject({
+        type: 'another-fingerprint-key',
+        nonRetryable: false,
+        details: [{ effect: 'none', hint: 'give every worker the same one; until then stop the one that differs' }],
+      });
+    },
+  );
+
+  it.each([{ fingerprintKey: own }, { slot: {} }, undefined, 'a check'])('is no other with %j', async (argument) => {
+    expect(await asked(argument)).toBe(true);
+  });
+});
 
 describe('what leaves an activity', () => {
   it('is its domain error, as an ApplicationFailure with code, effect and hint', async () => {

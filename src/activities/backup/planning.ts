@@ -20,7 +20,7 @@ export async function findBackupsOf(ref: SecretRef, deps: ActivityDeps): Promise
 
 export async function resolveBackup(request: BackupRequest, deps: ActivityDeps): Promise<BackupPlan> {
   const { system, environment, backup, operator, note, requestId, at, versions } = request;
-  return planBackup(await deps.loadInventory(), {
+  const plan = planBackup(await deps.loadInventory(), {
     ref: { system, environment, backup },
     operator,
     note: note ?? null,
@@ -29,4 +29,5 @@ export async function resolveBackup(request: BackupRequest, deps: ActivityDeps):
     variables: deps.variables,
     ...(versions ? { versions } : {}),
   });
+  return deps.fingerprintKey === undefined ? plan : { ...plan, fingerprintKey: deps.fingerprintKey };
 }

@@ -11,7 +11,8 @@ import type { Going } from './service-lock.js';
 import { holdWindowAndServices } from './window.js';
 
 export function holdOf(plan: RotationPlan): Hold {
-  return { slot: plan.slot, rotation: plan.requestId };
+  const { slot, requestId: rotation, fingerprintKey } = plan;
+  return { slot, rotation, ...(fingerprintKey === undefined ? {} : { fingerprintKey }) };
 }
 
 export interface RollOutOptions {
@@ -46,7 +47,7 @@ export async function rollOut(run: Run, key: string, to: Arrangement, options: R
   const { plan } = run;
   const { from, beforeDeploy } = options;
   const { slot, rotation } = options.hold ?? holdOf(plan);
-  const hold = { slot, rotation };
+  const hold = { ...holdOf(plan), slot, rotation };
   let begun = true;
   const forward = async (): Promise<Evidence> => {
     try {
@@ -79,7 +80,7 @@ async function takeBack(
   const { plan } = run;
   const { from, beforeDeploy, beforeUndo } = options;
   const { slot, rotation } = options.hold ?? holdOf(plan);
-  const hold = { slot, rotation };
+  const hold = { ...holdOf(plan), slot, rotation };
   let arranged: Evidence;
   await run.services.hold(key, 'back');
   await beforeUndo?.();

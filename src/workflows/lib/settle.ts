@@ -12,9 +12,9 @@ import { formatRef } from '../../domain/refs.js';
 import type { Outcome } from '../../domain/report.js';
 import { overlapMilliseconds } from '../../domain/session-runbook.js';
 import type { Arrangement } from '../../domain/slot.js';
-import type { LeftBehind } from '../../activities/rotation-activities.js';
+import type { Hold, LeftBehind } from '../../activities/rotation-activities.js';
 import { effects, longEffects, persistentEffects } from './activities.js';
-import { deployAll } from './rollout.js';
+import { deployAll, holdOf } from './rollout.js';
 import type { Run } from './run.js';
 import { holdWindowAndServices } from './window.js';
 
@@ -202,8 +202,8 @@ async function discard(run: Run, left: LeftBehind): Promise<Evidence> {
   return { summary: `run ${left.rotation} had staged a value that nothing used: discarded` };
 }
 
-function holdOn({ plan }: Run, { rotation }: LeftBehind): { slot: typeof plan.slot; rotation: string } {
-  return { slot: plan.slot, rotation };
+function holdOn({ plan }: Run, { rotation }: LeftBehind): Hold {
+  return { ...holdOf(plan), rotation };
 }
 
 function gateOf({ plan }: Run): Key[] {
