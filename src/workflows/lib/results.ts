@@ -51,6 +51,7 @@ const OTHERS: Record<WithoutEvidence, z.ZodType> = {
   findSessions: z.looseObject({ lines: list, key: z.string() }),
   awaitAdoption: z.looseObject({ lines: list, key: z.string() }),
   findWindow: z.looseObject({ waitMilliseconds: z.number() }),
+  awaitServices: z.looseObject({ heldBy: z.looseObject({}).nullable() }),
   remindApprovers: anything,
   findHolder: z.looseObject({ runId: words }).nullable(),
   recordRotation: z.looseObject({ sequence: z.number(), nextDueAt: words.nullable() }),
