@@ -44,6 +44,8 @@ export interface RotationReport {
   readonly todo: readonly string[];
   /** What stays changed although the run was undone, one line each: ended sessions, an earlier run that was settled. */
   readonly lasting?: readonly string[];
+  /** The value in use is an earlier run's, older than the report of a leak: the same workflow goes on and rotates it once more. */
+  readonly again?: true;
   /** It ended before its first change, so there was nothing to roll back: the outcome stays, people are told otherwise. */
   readonly notBegun?: true;
 }

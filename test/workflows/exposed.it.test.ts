@@ -178,6 +178,22 @@ describe.each(RUNBOOKS)('$name', (runbook) => {
     },
   );
 
+  if (type !== 'rotateSessionSecret')
+    it.concurrent.for(['old only', 'new only'])(
+      'leak: what a terminated run had come to ("%s") is finished, and its value, older than the report, is replaced in its turn',
+      async (arrangement, { expect }) => {
+        const leftBehind = { rotation: 'dead-run', arrangement };
+        const run = await start({ type, reason: 'leak', leftBehind, ...(changes && { changes }) });
+        expect(await run.handle.result()).toMatchObject({ outcome: 'completed', todo: [] });
+        expect(run.calls.filter((call) => /^stage/.test(call))).toHaveLength(2);
+        expect(run.calls.filter((call) => call === 'forgetPrevious')).toHaveLength(2);
+        expect(run.calls.filter((call) => call === 'recordRotation')).toHaveLength(2);
+        expect(run.notes[0]).toContain(
+          'went on with the value of run dead-run, which is older than the report of the leak',
+        );
+      },
+    );
+
   it.concurrent(
     'leak: cancelled once the application is shown the new value, it goes through all the same',
     async ({ expect }) => {

@@ -22,6 +22,8 @@ export class Course {
   newShown = false;
   /** The step whose failure ends the run. */
   failedAt: string | null = null;
+  /** The run whose value this one goes on with, although it was made before others were known to have the secret. */
+  older: string | null = null;
   /** A step beside the change failed, and the run went on without it. */
   incomplete = false;
   /** However it ends from here on, it goes into the ledger. */

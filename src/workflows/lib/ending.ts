@@ -6,7 +6,7 @@ import type { Outcome, RotationReport } from '../../domain/report.js';
 import { FAILURE_TYPES } from '../../domain/status.js';
 import type { Course } from './course.js';
 import { answer, endsRun, hintOf, reasonOf, Rejected, whatFailed } from './failures.js';
-import { recordRun, reportOf } from './record.js';
+import { olderInUse, recordRun, reportOf } from './record.js';
 
 const NOT_RECORDED = { sequence: null, nextDueAt: null };
 
@@ -16,6 +16,7 @@ export class Ending {
   /** @throws ApplicationFailure `stopped` when it cannot be recorded. */
   async completed(): Promise<RotationReport> {
     const { incomplete } = this.course;
+    if (incomplete) this.tellOlder();
     const report = await this.end(incomplete ? 'stopped' : 'completed');
     if (incomplete) throw stopped('the new value is in use and the old one is gone, but not all is done', report);
     if (report.outcome === 'stopped') throw stopped('the rotation is done, but not recorded', report);
@@ -99,7 +100,14 @@ export class Ending {
 
   private stop(reason: string, hint: string | null): Outcome {
     this.course.todo.push(hint ? `${reason} (${hint})` : reason);
+    if (this.course.pastNoReturn) this.tellOlder();
     return 'stopped';
+  }
+
+  /** A run that completes rotates once more by itself; one that stops leaves it to people. */
+  private tellOlder(): void {
+    const { older, todo } = this.course;
+    if (older !== null) todo.unshift(`${olderInUse(older)}: rotate it once more, at once`);
   }
 
   private async end(outcome: Outcome): Promise<RotationReport> {

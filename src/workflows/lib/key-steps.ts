@@ -34,6 +34,7 @@ export async function beginKey(run: Run, encryption: PlannedEncryption): Promise
   const key = { used: left !== null };
   const hold: EncryptionHold = { ...holdOf(plan), encryption, ...(left ? { rotation: left.rotation } : {}) };
   if (left) {
+    run.goesOnWith(left.rotation);
     board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
     await run.step('settle', () =>
       Promise.resolve({ summary: `run ${left.rotation} had come to "${left.arrangement}": its key is used on` }),

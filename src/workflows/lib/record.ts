@@ -25,6 +25,7 @@ export async function recordRun(course: Course, outcome: Outcome): Promise<Row |
     ...gates.notes,
     ...(outcome === 'completed' ? [] : lasting),
     ...(earlier ? [earlier.line] : []),
+    ...(course.older === null ? [] : [olderInUse(course.older)]),
     ...why,
     ...todo,
   ].join('; ');
@@ -69,6 +70,7 @@ export function reportOf(course: Course, outcome: Outcome, row: Row): RotationRe
     ledgerSequence: row.sequence,
     nextDueAt: row.nextDueAt,
     todo: [...todo],
+    ...(course.older !== null && outcome === 'completed' ? { again: true as const } : {}),
     ...(lasting.length > 0 ? { lasting } : {}),
     ...(outcome === 'rolled back' && !recordable ? { notBegun: true as const } : {}),
   };
@@ -87,4 +89,9 @@ function pinned({ decisions }: RotationPlan): StepRecord[] {
  */
 export function requestInThisRun({ requestId }: Pick<RotationPlan, 'requestId'>, resets: Resets): string {
   return resets.happened ? `${requestId}, reset as ${workflowInfo().runId}` : requestId;
+}
+
+/** Of a run that has gone on with an earlier one's value. */
+export function olderInUse(rotation: string): string {
+  return `this run went on with the value of run ${rotation}, which is older than the report of the leak`;
 }

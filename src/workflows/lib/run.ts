@@ -123,6 +123,14 @@ export class Run {
     this.services.of(things);
   }
 
+  /**
+   * This run goes on with what an earlier one had staged or made. Where others may have the secret, they may have that too: it is used
+   * to be rid of what came before it, and then replaced in its turn.
+   */
+  goesOnWith(rotation: string): void {
+    if (isExposed(this.plan.reason)) this.course.older = rotation;
+  }
+
   /** How the versions of an earlier run stand from now on, in whatever this run ends. @param changed this run did something to them. */
   settled(line: string, changed: boolean): void {
     this.course.earlier = { line, changed };

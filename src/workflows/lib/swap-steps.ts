@@ -40,6 +40,7 @@ export async function beginSwap(run: Run, swap: PlannedSwap): Promise<Begun> {
   const left = ready.leftBehind;
   const hold: SwapHold = { ...holdOf(plan), swap, ...(left ? { rotation: left.rotation } : {}) };
   if (left) {
+    run.goesOnWith(left.rotation);
     board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
     await run.step('settle', () =>
       Promise.resolve({ summary: `run ${left.rotation} had come to "${left.arrangement}": its credential is used on` }),

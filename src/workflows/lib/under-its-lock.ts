@@ -2,7 +2,7 @@
  * Temporal holds the lock: the run for a secret has the id `rotate:SYSTEM/ENV/SECRET`. A run started under another id (the
  * UI's random one, a schedule's), or for all environments of a system, starts the runs with those ids as its children and waits.
  */
-import { workflowInfo } from '@temporalio/workflow';
+import { continueAsNew, workflowInfo } from '@temporalio/workflow';
 import { parseRotateInput, type RotateInput } from '../../domain/messages.js';
 import type { RotationPlan } from '../../domain/plan.js';
 import { rotationWorkflowId } from '../../domain/refs.js';
@@ -36,7 +36,10 @@ export async function underItsLock(
     environment,
     requestId: originalExecutionRunId,
   });
-  return await carryOut(plan, gates, leader ?? null);
+  const report = await carryOut(plan, gates, leader ?? null);
+  // Under the same id, so that nobody else comes in between; what it begins with is settled by now.
+  if (report.again) return await continueAsNew<(again: unknown) => Promise<never>>(input);
+  return report;
 }
 
 function parse(input: unknown): RotateInput {

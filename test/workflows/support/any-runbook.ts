@@ -19,12 +19,16 @@ export interface AnyRun {
   readonly handle: WorkflowHandle;
   /** `arrangeSecret new only`, `deployService`, … each once, however often it was attempted. */
   readonly calls: string[];
+  /** Of the rows for the ledger. */
+  readonly notes: string[];
 }
 
 export interface AnyStart {
   readonly type: string;
   readonly reason: string;
   readonly changes?: Partial<Given>;
+  /** What readiness finds of an earlier run, the first time. */
+  readonly leftBehind?: object;
   /** In place of an activity's answer. */
   readonly fault?: { readonly activity: AnyActivity; readonly act: (handle: WorkflowHandle) => Promise<void> | void };
 }
@@ -66,6 +70,7 @@ const NAMES: readonly AnyActivity[] = [
 interface Remembered extends AnyStart {
   readonly plan: Given;
   readonly calls: string[];
+  readonly notes: string[];
 }
 
 /** One worker for all runs of a file. @returns starts a run with every step there is. */
@@ -79,13 +84,17 @@ export async function openAnyRunbook(harness: Harness): Promise<(start: AnyStart
     if (!run) throw new Error(`no run ${workflowId}`);
     return { run, workflowId };
   };
-  const remembering = (name: AnyActivity) => async (input: { arrangement?: string; to?: string } | undefined) => {
-    const { run, workflowId } = here();
-    if (Context.current().info.attempt === 1)
-      run.calls.push([name, input?.arrangement ?? input?.to].filter(Boolean).join(' '));
-    if (run.fault?.activity === name) await run.fault.act(handleOf(workflowId));
-    return { summary: name, ...ANSWERS[name] };
-  };
+  const remembering =
+    (name: AnyActivity) => async (input: { arrangement?: string; to?: string; notes?: string } | undefined) => {
+      const { run, workflowId } = here();
+      if (Context.current().info.attempt === 1)
+        run.calls.push([name, input?.arrangement ?? input?.to].filter(Boolean).join(' '));
+      if (input?.notes !== undefined) run.notes.push(input.notes);
+      if (run.fault?.activity === name) await run.fault.act(handleOf(workflowId));
+      const left =
+        name === 'checkReadiness' && run.calls.filter((call) => call === name).length === 1 && run.leftBehind;
+      return { summary: name, ...ANSWERS[name], ...(left ? { leftBehind: left } : {}) };
+    };
   const connection = await NativeConnection.connect({ address: inject('temporalAddress') });
   afterwards(() => connection.close());
   const worker = await Worker.create({
@@ -106,9 +115,10 @@ export async function openAnyRunbook(harness: Harness): Promise<(start: AnyStart
   return async (start) => {
     const plan = fullPlan(`SECRET_${randomUUID().slice(0, 8)}`, taskQueue, start.changes);
     const calls: string[] = [];
+    const notes: string[] = [];
     const workflowId = rotationWorkflowId(plan.ref);
-    runs.set(workflowId, { ...start, plan, calls });
+    runs.set(workflowId, { ...start, plan, calls, notes });
     const args = [{ ...plan.ref, operator: 'ana@example.test', reason: start.reason }];
-    return { calls, handle: await harness.client.workflow.start(start.type, { workflowId, taskQueue, args }) };
+    return { calls, notes, handle: await harness.client.workflow.start(start.type, { workflowId, taskQueue, args }) };
   };
 }

@@ -41,8 +41,10 @@ describe.each(SCENARIOS)('$name', ({ given }) => {
         // The run itself saw to it that nobody was on the role; the next one finds one that somebody has shut out.
         if (shutOut(given, call, calls) && given.reason !== 'leak') await stage.approve(next, 'drop');
         const outcome = await endOf(next);
-        const [row = '', ...more] = await ledgerOf(stage, system);
+        const [row = '', ...rows] = await ledgerOf(stage, system);
         const begun = !['resolvePlan 1', 'checkReadiness 1'].includes(call);
+        // After a leak what the first run had staged is replaced in its turn.
+        const more = given.reason === 'leak' && begun ? rows.slice(1) : rows;
         return [
           ...(first.includes('terminated') ? [] : [first]),
           ...(outcome === 'completed' ? [] : [outcome]),
