@@ -9,6 +9,7 @@ import { KeyturnError, type Effect, type KeyturnErrorOptions } from '../domain/e
 import { SecretValue } from '../domain/secret-value.js';
 import type { PlannedNode } from '../domain/plan.js';
 import { oneLine } from '../processes/safe-text.js';
+import { CANNOT_CONNECT_NOW, Patience } from './starting-up.js';
 import { demandEmptySearchPath, emptySearchPath, pooled } from './empty-search-path.js';
 
 export interface ConnectionTarget {
@@ -46,7 +47,7 @@ export interface ConnectionOptions {
 }
 
 /**
- * Connects, works, hangs up. A statement that still runs when the time is up or `signal` aborts loses its connection.
+ * Connects (to a server that is starting up again and again), works, hangs up. A statement that still runs when the time is up or `signal` aborts loses its connection.
  * @throws KeyturnError `malformed-database-url`, `database-unreachable` (retryable), `database-refused` (wrong password, no such
  * database), `pooled`, `query-failed`, `database-timeout` (retryable); when `signal` aborts, its reason.
  */
@@ -57,8 +58,8 @@ export async function withConnection<T>(
 ): Promise<T> {
   const { label } = target;
   options.signal.throwIfAborted();
-  const socket = new Socket();
-  const client = openClient(target, socket);
+  let socket = new Socket();
+  let client = openClient(target, socket);
   const deadline = AbortSignal.timeout(options.limit);
   const stop = AbortSignal.any([options.signal, deadline]);
   // Destroying the socket fails whatever waits on it, the connection attempt included; `end()` alone can wait for ever.
@@ -67,7 +68,16 @@ export async function withConnection<T>(
   let connected = false;
   try {
     if (stop.aborted) hangUp();
-    await client.connect();
+    for (const patience = new Patience(); ;) {
+      try {
+        await client.connect();
+        break;
+      } catch (error) {
+        if (!(await patience.isWorthwhile(codeOf(error), stop))) throw error;
+        socket = new Socket();
+        client = openClient(target, socket);
+      }
+    }
     connected = true;
     if (target.searchPath === 'empty') await demandEmptySearchPath(client, label);
     const result = await work(client);
@@ -78,7 +88,7 @@ export async function withConnection<T>(
     options.signal.throwIfAborted();
     if (error instanceof KeyturnError) throw error;
     const effect = connected ? (options.effect?.() ?? 'none') : 'none';
-    if (deadline.aborted) {
+    if (deadline.aborted && (connected || codeOf(error) !== CANNOT_CONNECT_NOW)) {
       throw new KeyturnError(
         'database-timeout',
         `the database of the ${label} did not answer within ${options.limit} ms`,

@@ -10,6 +10,7 @@ import { proveLogin, proveRefused, wrongPasswordIsRefused } from '../../src/data
 import { watchRejectedLogins } from '../../src/databases/access/rejected-logins.js';
 import { scramVerifier } from '../../src/databases/access/scram.js';
 import { listSessions, serverTime, terminateSessions } from '../../src/databases/access/sessions.js';
+import { demandVerifierTaken } from '../../src/databases/access/verifier-taken.js';
 import { assessSwap, recommendStrategy } from '../../src/databases/roles/assess-swap.js';
 import { compareRights } from '../../src/databases/roles/compare-rights.js';
 import { createLogin } from '../../src/databases/roles/create-login.js';
@@ -71,6 +72,7 @@ test('the administrator sends role DDL, grants and questions to the catalogue, a
     for (const strategy of ['copy', 'group'] as const) {
       const pair = { strategy, old: 'app_v1', fresh: 'app_v2', group: null };
       await assessAdministrator(server, { strategy, role: 'app_v1', group: null });
+      await demandVerifierTaken(server);
       await wrongPasswordIsRefused(server, 'app_v1');
       await assessSwap(server, pair);
       await recommendStrategy(server, 'app_v1', null);
@@ -117,7 +119,7 @@ test('the administrator sends role DDL, grants and questions to the catalogue, a
   expect(calls.filter((name) => !functions.includes(name))).toEqual([]);
   const list = (lines: readonly string[]): string => lines.map((line) => `- \`${line}\``).join('\n');
   const written = [
-    BEGIN,
+    `${BEGIN}\n`,
     '## What changes something\n',
     list(changes),
     '\n## What is asked\n',

@@ -2,6 +2,7 @@
 import { assessAdministrator } from '../../databases/access/assess-administrator.js';
 import { proveLogin, wrongPasswordIsRefused } from '../../databases/access/prove-login.js';
 import { isRefusal } from '../../databases/access/replay.js';
+import { demandVerifierTaken } from '../../databases/access/verifier-taken.js';
 import { loginState } from '../../databases/roles/acting-group.js';
 import { assessSwap, recommendStrategy } from '../../databases/roles/assess-swap.js';
 import type { RolePair } from '../../databases/roles/pair.js';
@@ -68,6 +69,10 @@ export async function askAboutSwap(
       await assessAdministrator(server, { strategy: swap.strategy, role: user, group }),
       'may do what this takes',
     );
+  });
+  await ask('passwords as verifiers', async () => {
+    await demandVerifierTaken(server);
+    return 'taken: a role that was rolled back';
   });
   await ask('passwords are checked', async () => (await wrongPasswordIsRefused(server, user)).summary);
   if (leftBehind || swap.strategy === 'same-role' || swap.newRole === null) return;
