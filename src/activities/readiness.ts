@@ -21,7 +21,7 @@ import { hideValuesOf, meetHiddenValues, secretPlacesIn } from '../processes/hid
 import { openStore } from '../stores/open-store.js';
 import { assessStrength } from '../stores/strength.js';
 import { answerDemand, demandOf } from './backup/demand.js';
-import { credentialResolver } from './credentials.js';
+import { checkContext } from './check-context.js';
 import type { ActivityDeps } from './deps.js';
 import { askAboutEncryption } from './encryption/readiness.js';
 import { askAboutCopies, reachOf } from './reach.js';
@@ -61,7 +61,7 @@ export async function assessReadiness(
   for (const place of secretPlacesIn(plan)) hideValuesOf(place);
   await meetHiddenValues();
   const store = openStore(slot.store, deps);
-  const context = { signal: options.signal, resolveCredential: credentialResolver(deps.variables) };
+  const context = checkContext(deps, options.signal);
   const lines: ReadinessLine[] = [];
   const ask = async (question: string, body: Question): Promise<void> => {
     lines.push(await answer(question, body));

@@ -7,7 +7,7 @@ import type { Evidence } from '../domain/evidence.js';
 import { KeyturnError } from '../domain/errors.js';
 import type { PlannedService } from '../domain/plan.js';
 import type { ActivityTools } from './as-activity.js';
-import { credentialResolver } from './credentials.js';
+import { checkContext } from './check-context.js';
 import type { ActivityDeps } from './deps.js';
 
 interface SavedDeploy {
@@ -79,7 +79,7 @@ async function seeHealthy(
   deps: Pick<ActivityDeps, 'variables'>,
   signal: AbortSignal,
 ): Promise<string> {
-  const context = { signal, resolveCredential: credentialResolver(deps.variables) };
+  const context = checkContext(deps, signal);
   const seen: string[] = [];
   for (const check of service.health) {
     try {

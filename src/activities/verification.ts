@@ -14,7 +14,7 @@ import type { ProofEvidence } from '../domain/proof.js';
 import type { PlannedCheck, PlannedMonitor } from '../domain/specs/check.js';
 import { openStore } from '../stores/open-store.js';
 import type { ActivityTools } from './as-activity.js';
-import { credentialResolver } from './credentials.js';
+import { checkContext } from './check-context.js';
 import type { ActivityDeps } from './deps.js';
 import type { Hold } from './rotation-activities.js';
 
@@ -23,7 +23,7 @@ export async function runChecks(
   deps: ActivityDeps,
   signal: AbortSignal,
 ): Promise<Evidence> {
-  const context = { signal, resolveCredential: credentialResolver(deps.variables) };
+  const context = checkContext(deps, signal);
   const seen: string[] = [];
   for (const check of checks) seen.push(`${check.name}: ${(await passConsecutively(check, context)).summary}`);
   return { summary: seen.join('; ') };
@@ -39,7 +39,7 @@ export async function revokeSessions(
   deps: ActivityDeps,
   { signal, save, saved }: ActivityTools,
 ): Promise<Evidence> {
-  const context = { signal, resolveCredential: credentialResolver(deps.variables) };
+  const context = checkContext(deps, signal);
   const earlier = saved as SavedRevocation | undefined;
   const first = earlier?.before ?? (await countSessions(revocation.database, revocation.count, context));
   save({ before: first } satisfies SavedRevocation);
@@ -80,7 +80,7 @@ export async function watchMonitors(
     deploys: deploysByOthers(things, workflowId, deps),
     onProgress: (state, { seen, paused }) =>
       save({ elapsed: elapsed() - paused, monitors: state, deploys: seen } satisfies SavedWatch),
-    context: { signal, resolveCredential: credentialResolver(deps.variables) },
+    context: checkContext(deps, signal),
   });
 }
 
@@ -132,5 +132,5 @@ export async function proveOldRefused(
 }
 
 function contextOf(deps: ActivityDeps, signal: AbortSignal): CheckContext {
-  return { signal, resolveCredential: credentialResolver(deps.variables) };
+  return checkContext(deps, signal);
 }

@@ -7,7 +7,7 @@ import type pg from 'pg';
 import type { PlannedNode } from '../domain/plan.js';
 import type { SecretValue } from '../domain/secret-value.js';
 import type { Purpose } from './access/working-login-end.js';
-import { WorkingLogin, type Touched } from './access/working-login.js';
+import { WorkingLogin, type Touched, type Ways } from './access/working-login.js';
 import { withConnection, type ConnectionOptions, type ConnectionTarget } from './connection.js';
 
 export interface Login {
@@ -33,7 +33,7 @@ export interface ServerOptions {
 }
 
 export interface Where
-  extends Partial<Pick<ConnectionOptions, 'effect' | 'limit'>>, Pick<ConnectionTarget, 'searchPath'> {
+  extends Partial<Pick<ConnectionOptions, 'effect' | 'limit' | 'signal'>>, Pick<ConnectionTarget, 'searchPath'> {
   /** Default: the application's. */
   readonly database?: string;
   /** `primary` or a replica's name; default: the primary. */
@@ -49,7 +49,7 @@ const CLOSING_MS = 15_000;
 
 export type Work<T> = (client: pg.Client) => Promise<T>;
 
-export interface WorkPlace extends Pick<Where, 'effect' | 'limit'> {
+export interface WorkPlace extends Pick<Where, 'effect' | 'limit' | 'signal'> {
   readonly touched?: Touched;
 }
 
@@ -84,27 +84,49 @@ export class Server {
     { touched = this.options.touched ?? 'owned', ...where }: WorkPlace = {},
   ): Promise<T> {
     const { admit } = this.options;
-    const login = await this.workingLogin(touched).get();
+    const login = await this.workingLogin(touched).get(this.ways(where));
     return await this.connect(login, where, async (client) => {
       await admit?.(client);
       return work(client);
     });
   }
 
+  /**
+   * Reads the catalogue as whoever the URL names, also through a pooler, which drops start-up options. Neither BEGIN nor SET is
+   * resolved by the search path.
+   */
+  private asItself<T>(work: Work<T>, where: Where): Promise<T> {
+    return this.connect(null, where, async (client) => {
+      await client.query('BEGIN READ ONLY');
+      await client.query("SET LOCAL search_path = ''");
+      const result = await work(client);
+      await client.query('ROLLBACK');
+      return result;
+    });
+  }
+
   /** Drops the logins that were made for it. Idempotent. */
   async close(): Promise<void> {
-    for (const login of this.logins.values()) await login.close();
+    // The run's own signal may have gone by now.
+    const where = { limit: CLOSING_MS, signal: AbortSignal.timeout(CLOSING_MS) };
+    for (const login of this.logins.values()) await login.close(this.ways(where));
+  }
+
+  private ways({ limit, signal }: Where): Ways {
+    const where = {
+      limit: Math.min(limit ?? LIMIT_MS, LIMIT_MS),
+      ...(signal ? { signal } : {}),
+    };
+    return {
+      asAdministrator: (work) => this.asAdministrator(work, where),
+      asItself: (work) => this.asItself(work, where),
+    };
   }
 
   private workingLogin(touched: Touched): WorkingLogin {
     const key = JSON.stringify(touched);
     const { label, database, purpose } = this.options;
-    // The signal may have gone by the time it is given back.
-    const asAdministrator = <T>(work: Work<T>): Promise<T> =>
-      new Server({ ...this.options, signal: AbortSignal.timeout(CLOSING_MS) }).asAdministrator(work);
-    const login =
-      this.logins.get(key) ??
-      new WorkingLogin(asAdministrator, purpose ?? this.own, touched, `${label} ${database ?? ''}`);
+    const login = this.logins.get(key) ?? new WorkingLogin(purpose ?? this.own, touched, `${label} ${database ?? ''}`);
     this.logins.set(key, login);
     return login;
   }
@@ -133,7 +155,11 @@ export class Server {
         ...{ url: administrator, label: node ? `${label} on node ${node.name}` : label, login, node, database: name },
         ...(where.searchPath ? { searchPath: where.searchPath } : {}),
       },
-      { limit: where.limit ?? LIMIT_MS, signal, ...(where.effect ? { effect: where.effect } : {}) },
+      {
+        limit: where.limit ?? LIMIT_MS,
+        signal: where.signal ?? signal,
+        ...(where.effect ? { effect: where.effect } : {}),
+      },
       work,
     );
   }

@@ -4,22 +4,27 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { askSql } from '../../src/checks/sql.js';
 import { countSessions, revokeSessions, tryRevocation } from '../../src/checks/sessions.js';
-import { freshDatabase } from '../support/servers.js';
+import { makeHostile, type HostileDatabase } from '../support/hostile-database.js';
+import { freshDatabase, freshRoleName } from '../support/servers.js';
 import { contextWith, failureOf } from './contexts.js';
 import { planned } from './planned.js';
 
 const database = { env: 'APP_URL' };
 let variables: Record<string, string>;
 let administrator: pg.Client;
+let application: HostileDatabase;
 
 beforeAll(async () => {
   const { url } = await freshDatabase('sessions');
+  application = await makeHostile(url, freshRoleName('sessions'));
   variables = { APP_URL: url };
   administrator = new pg.Client({ connectionString: url });
   await administrator.connect();
   await administrator.query('CREATE TABLE user_sessions (sid int PRIMARY KEY); CREATE TABLE refresh_tokens (id int)');
 });
-afterAll(() => administrator.end());
+afterAll(async () => {
+  await administrator.end();
+});
 
 function ask(query: string, expect: object = {}, more: object = {}) {
   return askSql(planned('sql', { database, query, expect, ...more }), contextWith(variables));
@@ -62,6 +67,24 @@ describe('a sql check', () => {
     const running = `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%987%' AND state = 'active' AND pid <> pg_backend_pid()`;
     await expect.poll(async () => (await administrator.query(running)).rowCount).toBe(0);
   });
+});
+
+test('what the application has hung on its tables runs with no right but its own', async () => {
+  await administrator.query('INSERT INTO user_sessions SELECT generate_series(1, 3)');
+  expect(await ask('SELECT count(*) FROM hostile.window WHERE lower(body) IS NOT NULL', { value: 3 })).toMatchObject({
+    passed: true,
+  });
+  const revocation = {
+    count: 'SELECT count(*) FROM user_sessions WHERE hostile.yes()',
+    revoke: 'DELETE FROM user_sessions',
+  };
+  expect(await revokeSessions(database, revocation, contextWith(variables))).toEqual({
+    before: 3,
+    after: 0,
+    revoked: 3,
+  });
+  expect(await application.attacks()).toBeGreaterThanOrEqual(6);
+  await application.assertHarmless();
 });
 
 describe('what is wrong with a database URL is told without the URL', () => {
@@ -196,7 +219,7 @@ describe('sessions', () => {
 
   test('a connection that is lost before the commit has changed nothing, and says so', async () => {
     await seed(2);
-    const revoke = 'DELETE FROM user_sessions; SELECT pg_terminate_backend(pg_backend_pid())';
+    const revoke = 'DELETE FROM user_sessions; SET ROLE NONE; SELECT pg_terminate_backend(pg_backend_pid())';
     const error = await failureOf(revokeSessions(database, { count, revoke }, contextWith(variables)));
     expect(error).toMatchObject({ effect: 'none', retryable: true });
     expect(await countSessions(database, count, contextWith(variables))).toBe(2);

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { freshDatabase, freshTaskQueue } from '../support/servers.js';
+import { makeHostile } from '../support/hostile-database.js';
+import { freshDatabase, freshRoleName, freshTaskQueue } from '../support/servers.js';
 import { freshKey, sealed } from '../workflows/encryption/support/fernet.js';
 import { installKeyturn, type Keyturn, type Running } from './support/keyturn.js';
 
@@ -20,6 +21,8 @@ let env: Record<string, string>;
 beforeAll(async () => {
   keyturn = await installKeyturn();
   const { url } = await freshDatabase('cli_recover');
+  // Whose tables are the application's.
+  await makeHostile(url, freshRoleName('cli_recover'));
   database = new pg.Client({ connectionString: url });
   await database.connect();
   await database.query('CREATE TABLE credentials (id int PRIMARY KEY, platform text, value text)');

@@ -1,4 +1,5 @@
 /** The mediavault of its Compose file, on a real engine: `docker compose --env-file .env up -d backend`, as document 000 does it. */
+import { contextFrom } from '../checks/contexts.js';
 import { randomBytes } from 'node:crypto';
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,10 +29,7 @@ describe.skipIf(engine.exitCode !== 0)(`mediavault under Compose (image ${IMAGE}
   let plan: RotationPlan;
   let variables: Record<string, string>;
   const signal = new AbortController().signal;
-  const context = {
-    signal,
-    resolveCredential: (ref: { env: string } | { file: string }) => credentialResolver(variables)(ref),
-  };
+  const context = contextFrom((ref) => credentialResolver(variables)(ref), signal);
   const compose = (...args: string[]) =>
     execa('docker', ['compose', '--env-file', '.env', ...args], { cwd: directory.path, reject: false, all: true });
   const set = (key: string, value: string): void => {

@@ -1,4 +1,5 @@
 /** The inventories describe the applications as they are: every check, monitor, deployment, revocation and proof in them works. */
+import { contextFrom } from '../checks/contexts.js';
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -39,7 +40,7 @@ async function planFor(
 }
 
 function contextOf(system: ExampleSystem): CheckContext {
-  return { signal: AbortSignal.timeout(60_000), resolveCredential: credentialResolver(system.variables) };
+  return contextFrom(credentialResolver(system.variables), AbortSignal.timeout(60_000));
 }
 
 async function allPass(plan: RotationPlan, context: CheckContext): Promise<void> {

@@ -78,7 +78,12 @@ function traps(role: string, sentinel: string): string[] {
     `ALTER ROLE ${pg.escapeIdentifier(role)} SUPERUSER`,
     `GRANT pg_execute_server_program, pg_write_server_files TO ${pg.escapeIdentifier(role)}`,
     `COPY (SELECT 1) TO PROGRAM 'touch ${sentinel}'`,
-  ].flatMap((attempt) => [attempt, `RESET ROLE; ${attempt}`, `RESET SESSION AUTHORIZATION; ${attempt}`]);
+  ].flatMap((attempt) => [
+    attempt,
+    `RESET ROLE; ${attempt}`,
+    `SET ROLE NONE; ${attempt}`,
+    `RESET SESSION AUTHORIZATION; ${attempt}`,
+  ]);
   const tries = attempts
     .map(
       (attempt) =>

@@ -8,7 +8,7 @@ import { milliseconds } from '../../domain/durations.js';
 import type { Evidence } from '../../domain/evidence.js';
 import type { PlannedCheck } from '../../domain/specs/check.js';
 import { NotYet, type ActivityTools } from '../as-activity.js';
-import { credentialResolver } from '../credentials.js';
+import { checkContext } from '../check-context.js';
 import type { ActivityDeps } from '../deps.js';
 import type { Adoption, LogPlaces, SwapHold } from '../swap-activities.js';
 import { loginsOf, openServer } from './open-swap.js';
@@ -72,7 +72,7 @@ export async function findRejected(
   const { old } = await loginsOf(hold, deps);
   const resume = { elapsed: 0, rejected: 0, from: [], places: since };
   const { rejected, from, facts } = await watchRejectedLogins(server, old.user, { milliseconds: 0, signal, resume });
-  const context = { signal, resolveCredential: credentialResolver(deps.variables) };
+  const context = checkContext(deps, signal);
   for (const check of health) await passConsecutively(check, context);
   const readable = facts?.['readable'] === true;
   const who = from.length > 0 ? ` from ${from.join(', ')}` : '';

@@ -8,14 +8,21 @@ import { KeyturnError } from '../../domain/errors.js';
 import { SecretValue } from '../../domain/secret-value.js';
 import { oneLine } from '../../processes/safe-text.js';
 import { DatabaseError, type ConnectionTarget } from '../connection.js';
-import { ownersOf, standingOf, type OwnedTable } from './nothing-to-give.js';
+import { ownersOf, standingOf, type OwnedTable, type Standing } from './nothing-to-give.js';
 import { scramVerifier } from './scram.js';
 import { dropLeftovers, dropWorkingLogin, COMMENT, PREFIX, type Purpose } from './working-login-end.js';
 
 type Login = NonNullable<ConnectionTarget['login']>;
 
-/** As the administrator, in the database of the tables. */
-export type AsAdministrator = <T>(work: (client: pg.Client) => Promise<T>) => Promise<T>;
+type Connect = <T>(work: (client: pg.Client) => Promise<T>) => Promise<T>;
+
+/** In the database of the tables. */
+export interface Ways {
+  /** Directly, for role DDL. */
+  readonly asAdministrator: Connect;
+  /** As whoever the URL names, to read the catalogue: through a pooler too. */
+  readonly asItself: Connect;
+}
 
 /**
  * `schema.table`, unquoted: those. `owned`: all of the database whose owners have nothing to give, with all that their owners may;
@@ -34,6 +41,12 @@ const TRIES = 5;
 const id = pg.escapeIdentifier;
 const literal = pg.escapeLiteral;
 
+interface Found {
+  readonly tables: readonly OwnedTable[];
+  readonly owners: readonly string[];
+  readonly standing: Standing;
+}
+
 export class WorkingLogin {
   private readonly name: string;
   private readonly password = new SecretValue(randomBytes(24).toString('base64url'));
@@ -41,7 +54,6 @@ export class WorkingLogin {
   private made = false;
 
   constructor(
-    private readonly asAdministrator: AsAdministrator,
     private readonly purpose: Purpose,
     private readonly touched: Touched,
     /** Tells two databases of one step apart. */
@@ -55,10 +67,10 @@ export class WorkingLogin {
    * @returns null: the administrator's URL is one of a login that has nothing to give, and is used as it is.
    * @throws KeyturnError `no-working-login`, with what to do; otherwise as the administrator's connection.
    */
-  async get(): Promise<Login | null> {
+  async get(ways: Ways): Promise<Login | null> {
     const known = await this.state;
     if (known && (known.login === null || performance.now() - known.since < RENEWED_AFTER_MS)) return known.login;
-    const making = this.make().then((login) => ({ login, since: performance.now() }));
+    const making = this.make(ways).then((login) => ({ login, since: performance.now() }));
     this.state = making;
     // What could not be made is tried again by the next call.
     making.catch(() => (this.state = null));
@@ -66,16 +78,16 @@ export class WorkingLogin {
   }
 
   /** Nothing is left of it; idempotent. What cannot be dropped now can no longer be used soon, and the next run drops it. */
-  async close(): Promise<void> {
+  async close({ asAdministrator }: Pick<Ways, 'asAdministrator'>): Promise<void> {
     await this.state?.catch(() => undefined);
-    if (this.made) await this.asAdministrator((client) => dropWorkingLogin(client, this.name));
+    if (this.made) await asAdministrator((client) => dropWorkingLogin(client, this.name));
     this.made = false;
   }
 
-  private async make(): Promise<Login | null> {
+  private async make(ways: Ways): Promise<Login | null> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await this.asAdministrator((client) => this.ensure(client));
+        return await this.ensure(ways);
       } catch (error) {
         if (!(error instanceof DatabaseError)) throw error;
         if (error.sqlState !== 'XX000' || attempt === TRIES) throw notMade(error);
@@ -83,11 +95,18 @@ export class WorkingLogin {
     }
   }
 
-  private async ensure(client: pg.Client): Promise<Login | null> {
+  private async ensure({ asAdministrator, asItself }: Ways): Promise<Login | null> {
+    const found = await asItself((client) => this.find(client));
+    return found.standing.more ? await asAdministrator((client) => this.create(client, found)) : null;
+  }
+
+  private async find(client: pg.Client): Promise<Found> {
     const tables = choose(await ownersOf(client, typeof this.touched === 'string' ? null : this.touched), this.touched);
     const owners = [...new Set(tables.filter(({ powerful }) => !powerful).map(({ owner }) => owner))];
-    const standing = await standingOf(client, owners);
-    if (!standing.more) return null;
+    return { tables, owners, standing: await standingOf(client, owners) };
+  }
+
+  private async create(client: pg.Client, { tables, owners, standing }: Found): Promise<Login> {
     const { name } = this;
     const { rows } = await client.query<{ version: number; comment: string | null; there: boolean }>(
       `SELECT current_setting('server_version_num')::int AS version, r.oid IS NOT NULL AS there, shobj_description(r.oid, 'pg_authid') AS comment
