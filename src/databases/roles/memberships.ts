@@ -1,4 +1,5 @@
 /** Memberships: in which roles a role is, who is in it, and what it granted to others. */
+import { PREFIX } from '../access/working-login-end.js';
 import type { Session } from './session.js';
 import { id, runAll } from './session.js';
 
@@ -12,7 +13,7 @@ export interface Membership {
   readonly set: boolean | null;
 }
 
-/** Where one of the roles is the role, the member or the grantor. */
+/** Where one of the roles is the role, the member or the grantor. Logins that Keyturn makes for a step are nobody's to inherit. */
 export async function readMemberships(session: Session, roles: readonly string[]): Promise<Membership[]> {
   const options = session.version >= 160_000 ? 'm.inherit_option, m.set_option' : 'NULL::boolean, NULL::boolean';
   const { rows } = await session.client.query<Membership>(
@@ -20,7 +21,7 @@ export async function readMemberships(session: Session, roles: readonly string[]
             x.admin, x.inherit, x.set
        FROM pg_auth_members m, LATERAL (SELECT m.admin_option, ${options}) x (admin, inherit, set)
        JOIN pg_roles r ON r.rolname = ANY ($1)
-      WHERE r.oid IN (m.roleid, m.member, m.grantor)
+      WHERE r.oid IN (m.roleid, m.member, m.grantor) AND NOT starts_with(pg_get_userbyid(m.member)::text, '${PREFIX}')
       GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3`,
     [roles],
   );

@@ -3,7 +3,11 @@ import { z } from 'zod';
 import { credentialRef, name, text } from './common.js';
 
 export const databaseSpec = z.strictObject({
-  /** An administrator's URL for a direct connection to the primary: a pooler in between would hide who is connected. */
+  /**
+   * An administrator's URL for a direct connection to the primary: a pooler in between would hide who is connected. Tables, and SQL
+   * of the inventory, are reached by a login that it makes for a step, with the rights of the tables' owner; or the URL is of a login
+   * that has rights on these tables and no others: then it is used as it is.
+   */
   url: credentialRef,
   nodes: z
     .record(name, text)
