@@ -77,6 +77,20 @@ export default tseslint.config(
       '@typescript-eslint/no-non-null-assertion': 'off',
       'no-console': 'off',
       '@typescript-eslint/unbound-method': 'off',
+      'no-restricted-syntax': [
+        'error',
+        {
+          // These ask which test is running, and of several at once the imported one knows none, or another.
+          selector:
+            'Program:has(MemberExpression[property.name="concurrent"]) MemberExpression[object.name="expect"][property.name=/^(poll|soft|assertions|hasAssertions)$/]',
+          message: "beside concurrent tests take it from the test's own context: context.expect.poll(…)",
+        },
+        {
+          selector:
+            'Program:has(MemberExpression[property.name="concurrent"]) CallExpression[callee.property.name=/Snapshot$/]',
+          message: 'no snapshots beside concurrent tests',
+        },
+      ],
     },
   },
 );

@@ -181,11 +181,11 @@ describe.concurrent('reset to where it had made its role,', () => {
       }),
   );
 
-  it('what was sent to steer it before does not steer it again', () =>
+  it('what was sent to steer it before does not steer it again', (context) =>
     within({ strategy: 'copy', delay: '10m' }, async (system) => {
       const first = await stage.start(system);
       await waitsIn(first, KEEPS);
-      await expect.poll(() => answered(first, 'awaitAdoption'), { timeout: PATIENCE_MS }).toBeGreaterThan(0);
+      await context.expect.poll(() => answered(first, 'awaitAdoption'), { timeout: PATIENCE_MS }).toBeGreaterThan(0);
       await stage.steer(first, 'signal', 'abort');
       expect(await endOf(first)).toBe('rejected');
       const again = await stage.reset(first, 'awaitAdoption');

@@ -249,7 +249,7 @@ describe.concurrent('words that come early, late, or from somebody else', () => 
     }
   });
 
-  it('that it cannot be asked whether the leading run still runs does not turn a well environment back', async () => {
+  it('that it cannot be asked whether the leading run still runs does not turn a well environment back', async (context) => {
     await withWaves(async ({ system, leader, staging, production }) => {
       let asked = 0;
       const unreachable = async (): Promise<never> => {
@@ -259,7 +259,7 @@ describe.concurrent('words that come early, late, or from somebody else', () => 
       };
       system.faults.set('staging findHolder 1', unreachable);
       await stage.fastForward(staging, A_LOOK_SECONDS);
-      await expect.poll(() => asked, { timeout: 60_000 }).toBe(1);
+      await context.expect.poll(() => asked, { timeout: 60_000 }).toBe(1);
       await stage.approve(production, 'wave');
       const report = (await leader.result()) as RolloutReport;
       expect(report.reports.map(({ outcome }) => outcome)).toEqual(['completed', 'completed']);
