@@ -52,7 +52,14 @@ const PATH = /^\/?[a-z]{2,}[a-z_-]*\/[\w/-]*$/;
 const SHORTEST_RANDOM = 24;
 
 function piecesOf(run: string): string[] {
-  return PATH.test(run) ? run.split('/').filter((name) => name.length >= SHORTEST_RANDOM) : [run];
+  if (!PATH.test(run)) return [run];
+  const names = run.split('/').flatMap((name) => (hasWord(name) ? name.split(/[_-]/) : [name]));
+  return names.filter((name) => name.length >= SHORTEST_RANDOM);
+}
+
+/** What `mkdtemp` makes is a name with something random at its end. */
+function hasWord(name: string): boolean {
+  return name.split(/[_-]/).some((word) => /^[a-z]{4,}$/.test(word));
 }
 
 /**

@@ -32,7 +32,12 @@ describe('looks like a secret', () => {
   });
 
   test('a random value that is a folder of a path', () => {
-    expect(looksSecret('/srv/hooks/a3f1c2e9b7d4a3f1c2e9b7d40f6e5d8c/x')?.what).toBe('a random value');
+    for (const name of [
+      'a3f1c2e9b7d4a3f1c2e9b7d40f6e5d8c',
+      'hook-a3f1c2e9b7d4a3f1c2e9b7d40f6e5d8c',
+      'q9Zx_4Tb-7LmP2vR8sK1wE5yU3',
+    ])
+      expect(looksSecret(`/srv/hooks/${name}/x`)?.what).toBe('a random value');
   });
 
   test.each(['hex', 'base64', 'base64url'] as const)('32 random bytes in %s, nearly always', (encoding) => {
@@ -52,6 +57,7 @@ describe('looks like a secret', () => {
 describe('looks harmless', () => {
   test.each([
     '/srv/k8s2prod7/app4x9r2/b1lling3/env',
+    '/tmp/keyturn-e2e-compose-aB3dE9/mediavault',
     'deploy/r3gion4/h0st17b/st4ck9/secrets',
     'cat /var/lib/c0ntainer7x/v0lume12/d4ta/env',
     'INTEGRATION_ENCRYPTION_KEY_PREVIOUS',
