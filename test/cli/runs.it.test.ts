@@ -62,7 +62,11 @@ describe('rotate --wait', () => {
     for (const step of ['Check that everything is ready', 'Stage a new value', 'Switch to the new value']) {
       expect(stdout).toMatch(new RegExp(`^✓ ${step} \\([0-9.]+m?s\\): .+`, 'm'));
     }
-    expect(stdout).toMatch(new RegExp(`${ref}: completed\n\nledger row \\d+\nnext due \\d{4}-`));
+    expect(stdout).toMatch(
+      new RegExp(
+        `${ref}: completed\n\nledger row \\d+\nold value not proven: the inventory declares no proof\nnext due \\d{4}-`,
+      ),
+    );
 
     const log = await run('log', ref);
     expect(log.stdout).toMatch(/^Date \| Secret \| Operator \| Method \| Notes\n/);
