@@ -14,6 +14,7 @@ import { InventoryReader } from './inventory/load.js';
 import { PostgresLedger } from './ledger/postgres-ledger.js';
 import { FileMemo } from './processes/file-memo.js';
 import { registerSearchAttributes } from './search-attributes.js';
+import { tellRun } from './tell-run.js';
 import { serviceLocks } from './service-locks.js';
 import { createFingerprinter } from './stores/fingerprint.js';
 
@@ -47,6 +48,7 @@ export async function startWorker(settings: WorkerSettings, extras: WorkerExtras
       log: extras.log,
       findHolder: (id) => findHolder(client, id),
       serviceLocks: serviceLocks(client),
+      tellRun: tellRun(client),
     });
     // A broken inventory is found now, with its line, and not by the first rotation at night.
     await deps.loadInventory();
@@ -84,7 +86,7 @@ export async function startWorker(settings: WorkerSettings, extras: WorkerExtras
 export function activityDeps(
   settings: Pick<WorkerSettings, 'inventory' | 'variables' | 'fingerprintKey'>,
   ledger: ActivityDeps['ledger'],
-  rest: Pick<ActivityDeps, 'log' | 'findHolder' | 'serviceLocks'>,
+  rest: Pick<ActivityDeps, 'log' | 'findHolder' | 'serviceLocks' | 'tellRun'>,
 ): ActivityDeps {
   const inventory = new InventoryReader(settings.inventory);
   return {

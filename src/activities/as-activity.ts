@@ -6,10 +6,12 @@
  */
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
+import { isTold, type AttemptFailed } from '../domain/attempts.js';
 import { KeyturnError } from '../domain/errors.js';
 import { redact } from '../domain/secret-value.js';
 import { withScope } from './scope.js';
 import { demandSameKey } from './same-key.js';
+import { oneLine } from '../processes/safe-text.js';
 import { hideValuesOf, meetHiddenValues, secretPlacesIn } from '../processes/hidden-files.js';
 
 /** Well under the workflow's heartbeat timeout of 15 s, so that a busy machine does not look like a lost worker. */
@@ -43,8 +45,11 @@ export class NotYet extends Error {
 
 export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
 
+/** Tells a run of an attempt that failed and is made again. Never rejects. */
+export type TellRun = (run: { workflowId: string; runId: string }, failed: AttemptFailed) => Promise<void>;
+
 /** @param fingerprintKey this worker's, by name (same-key.ts); left out: not compared. */
-export function activityWrapper(log: Log, fingerprintKey?: string) {
+export function activityWrapper(log: Log, fingerprintKey?: string, tellRun?: TellRun) {
   return function asActivity<A extends unknown[], R>(body: (tools: ActivityTools, ...args: A) => Promise<R>) {
     return async (...args: A): Promise<R> => {
       const context = Context.current();
@@ -74,12 +79,22 @@ export function activityWrapper(log: Log, fingerprintKey?: string) {
         return await withScope(purpose, leftBehind, () => body(tools, ...args));
       } catch (error) {
         await meetHiddenValues();
-        throw asFailure(error, context, log);
+        const failure = asFailure(error, context, log);
+        await tell(failure, context, tellRun);
+        throw failure;
       } finally {
         clearInterval(beat);
       }
     };
   };
+}
+
+async function tell(failure: Error, { info }: Context, tellRun: TellRun | undefined): Promise<void> {
+  const { attempt, workflowExecution, retryPolicy } = info;
+  const isLast = attempt === (retryPolicy?.maximumAttempts ?? 0);
+  const comesAgain = failure instanceof ApplicationFailure && failure.type !== 'not-yet' && !failure.nonRetryable;
+  if (!tellRun || !workflowExecution || !comesAgain || isLast || !isTold(attempt)) return;
+  await tellRun(workflowExecution, { attempt, error: oneLine(failure.message) });
 }
 
 function asFailure(error: unknown, context: Context, log: Log): Error {

@@ -47,7 +47,7 @@ import { findWindow } from './window.js';
 export function createActivities(
   deps: ActivityDeps,
 ): RotationActivities & SwapActivities & BackupActivities & EncryptionActivities & RecoveryActivities {
-  const asActivity = activityWrapper(deps.log, deps.fingerprintKey);
+  const asActivity = activityWrapper(deps.log, deps.fingerprintKey, deps.tellRun);
   return {
     expandRequest: asActivity((_, request) => expandRequest(request, deps)),
     resolvePlan: asActivity((_, request) => planRotation(request, deps)),

@@ -4,7 +4,7 @@ import type { Descriptions } from '../stores/secret-store.js';
 import type { Inventory } from '../inventory/load.js';
 import type { Ledger } from '../ledger/ledger.js';
 import type { ServiceLocks } from '../domain/service-lock.js';
-import type { Log } from './as-activity.js';
+import type { Log, TellRun } from './as-activity.js';
 import type { Holder } from './rotation-activities.js';
 
 export interface ActivityDeps {
@@ -21,4 +21,6 @@ export interface ActivityDeps {
   readonly findHolder: (workflowId: string) => Promise<Holder | null>;
   readonly serviceLocks: ServiceLocks;
   readonly log: Log;
+  /** Left out where no run is told. */
+  readonly tellRun?: TellRun;
 }

@@ -49,6 +49,7 @@ export function statusLines(status: RunStatus, paint: Paint): string[] {
     '',
     ...stepLines(status.steps, paint),
   ];
+  if (status.trouble !== null) lines.push('', `not done yet: ${status.trouble}`);
   if (status.gate) lines.push('', ...gateLines(status.ref, status.gate));
   if (status.wait) lines.push('', `waits until ${status.wait.until}: ${status.wait.what}`);
   lines.push(...steeringLines(status));
@@ -61,6 +62,9 @@ function steeringLines({ steering, gate, wait, ref }: RunStatus): string[] {
     extend: `wait longer     ${invocation()} extend ${ref} 6h --as YOUR-NAME`,
     dropNow: `wait no longer  ${invocation()} drop-now ${ref} --as YOUR-NAME`,
     abort: `go back         ${invocation()} abort ${ref} --as YOUR-NAME`,
+    tryAgain: `try again now   ${invocation()} try-again ${ref} --as YOUR-NAME`,
+    goOnWithout: `leave this step as it is, undo the rest  ${invocation()} go-on-without ${ref} --as YOUR-NAME`,
+    stopHere: `undo nothing more  ${invocation()} stop-here ${ref} --as YOUR-NAME`,
   };
   const lines = steering.map((steer) => `  ${commands[steer]}`);
   return lines.length === 0 || gate || wait ? lines : ['', ...lines];

@@ -95,6 +95,7 @@ class Progress {
   readonly #diagnosed = new Set<string>();
   #gate: string | null = null;
   #wait: string | null = null;
+  #trouble: string | null = null;
   #workerLost = false;
   #looks = 0;
   #unserved = '';
@@ -154,6 +155,9 @@ class Progress {
     if (status.gate && gate !== this.#gate)
       gateLines(status.ref, status.gate).forEach((line) => this.console.say(line));
     this.#gate = gate;
+    if (status.trouble !== null && status.trouble !== this.#trouble)
+      this.console.say(`not done yet: ${status.trouble}`);
+    this.#trouble = status.trouble;
     const wait = status.wait && `waits until ${status.wait.until}: ${status.wait.what}`;
     if (wait !== null && wait !== this.#wait) this.console.say(wait);
     this.#wait = wait;

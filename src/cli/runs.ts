@@ -5,6 +5,7 @@ import { STATUS_QUERY } from '../domain/messages.js';
 import { formatRef, rotationWorkflowId, type SecretSelector } from '../domain/refs.js';
 import type { RotationReport } from '../domain/report.js';
 import type { RolloutReport, RunStatus } from '../domain/status.js';
+import { withTrouble } from './attempts.js';
 import { invocation } from './invocation.js';
 import {
   applicationFailureOf,
@@ -125,7 +126,8 @@ export async function viewRun(temporal: TemporalClient, selector: SecretSelector
   const closed = state !== 'RUNNING';
   const ending = closed ? await readEnding(temporal, workflowId, description.runId) : null;
   // A closed run answers from its report where it left one; a query would need a worker to replay it.
-  const status = ending?.reports.length ? null : await askStatus(temporal, workflowId, description.runId);
+  const answer = ending?.reports.length ? null : await askStatus(temporal, workflowId, description.runId);
+  const status = typeof answer === 'object' && answer !== null ? withTrouble(answer, description) : answer;
   return {
     workflowId,
     runId: description.runId,

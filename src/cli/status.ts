@@ -123,8 +123,8 @@ function rowOf({ entry, status, unserved }: Row): string[] {
   }
   if (status === 'starting')
     return row(entry.leads ? (workflowType === BACKUP_WORKFLOW_TYPE ? LEADS.backup : LEADS.rotation) : 'starting');
-  const { gate, wait } = status;
-  const waits = gate ? `decision: ${gate.name}` : wait ? `${wait.what} (until ${wait.until})` : '';
+  const { gate, wait, trouble } = status;
+  const waits = gate ? `decision: ${gate.name}` : wait ? `${wait.what} (until ${wait.until})` : (trouble ?? '');
   return row(status.phase, waits, gate ? whoMayDecide(gate) : '');
 }
 

@@ -69,6 +69,9 @@ async function steerable(temporal: TemporalClient, selector: SecretSelector, ver
 
 function sentence(ref: string, { steer: verb, until }: SteerResult): string {
   if (verb === 'extend') return `${ref}: waits until ${until ?? 'later'} now`;
+  if (verb === 'tryAgain') return `${ref}: it is tried again now`;
+  if (verb === 'goOnWithout') return `${ref}: goes on without it`;
+  if (verb === 'stopHere') return `${ref}: stops, with a list of what a person must do`;
   if (verb === 'abort') return `${ref}: aborted; everything is undone now`;
   return `${ref}: the wait is over; see what it asks for: ${invocation()} status ${ref}`;
 }

@@ -55,6 +55,7 @@ export function renderChecklist(status: RunStatus): string {
     '',
     `**${inline(status.ref)}** · ${inline(status.method)} · asked for by **${inline(status.operator)}** (${inline(status.reason)})`,
     ...gateLines(status),
+    ...(status.trouble === null ? [] : ['', `**Not done yet**: ${inline(status.trouble, REASON_LENGTH)}`]),
     ...waitLines(status),
     ...endLines(status),
     // Whoever sent a signal looks at the top for what became of it.
@@ -144,6 +145,12 @@ const STEER: Record<Steer, (ref: string) => string> = {
     `**Wait no longer**; people are asked then whether the old role goes: ${code('dropNow')} with ${code(STEER_DATA)}, or ${code(`keyturn drop-now ${ref} --as you@example.test`)}`,
   abort: (ref) =>
     `**Go back to the old role**; everything is undone: ${code('abort')} with ${code(STEER_DATA)}, or ${code(`keyturn abort ${ref} --as you@example.test`)}`,
+  tryAgain: (ref) =>
+    `**Try it again now**: ${code('tryAgain')} with ${code(STEER_DATA)}, or ${code(`keyturn try-again ${ref} --as you@example.test`)}`,
+  goOnWithout: (ref) =>
+    `**Leave this step as it is** and undo the rest; what is undone then may have stood on it: ${code('goOnWithout')} with ${code(STEER_DATA)}, or ${code(`keyturn go-on-without ${ref} --as you@example.test`)}`,
+  stopHere: (ref) =>
+    `**Undo nothing more**; a person does the rest: ${code('stopHere')} with ${code(STEER_DATA)}, or ${code(`keyturn stop-here ${ref} --as you@example.test`)}`,
 };
 const STEER_DATA = '{"by": "you@example.test", "note": "why"}';
 

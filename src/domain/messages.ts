@@ -27,7 +27,12 @@ export const REJECT = 'reject';
 export const EXTEND = 'extend';
 export const DROP_NOW = 'dropNow';
 export const ABORT = 'abort';
-export const STEERING = [EXTEND, DROP_NOW, ABORT] as const;
+/** An undo that fails again and again: now once more, leave this step as it is, or leave all that is still to be undone. */
+export const TRY_AGAIN = 'tryAgain';
+export const GO_ON_WITHOUT = 'goOnWithout';
+export const STOP_HERE = 'stopHere';
+export const UNDOING = [TRY_AGAIN, GO_ON_WITHOUT, STOP_HERE] as const;
+export const STEERING = [EXTEND, DROP_NOW, ABORT, ...UNDOING] as const;
 export type Steer = (typeof STEERING)[number];
 /** Query: the run's state as data (RunStatus). */
 export const STATUS_QUERY = 'status';

@@ -50,6 +50,8 @@ export interface RunStatus {
   readonly gate: OpenGate | null;
   /** A durable wait. */
   readonly wait: { readonly what: string; readonly until: string } | null;
+  /** What is going on has failed, and is tried again: at which attempt, and why. */
+  readonly trouble: string | null;
   /** What people may do about the wait; empty when there is none, or it cannot be steered. */
   readonly steering: readonly Steer[];
   readonly refusals: readonly string[];

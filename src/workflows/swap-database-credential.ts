@@ -19,7 +19,6 @@ import type { Gatekeeper } from './lib/gatekeeper.js';
 import { keepOldRole } from './lib/old-role.js';
 import { proveOldDead } from './lib/proving.js';
 import { Run } from './lib/run.js';
-import { Steering } from './lib/steering.js';
 import { shutOut, shutOutForGood } from './lib/shut-out.js';
 import { rollOut, undoesRollOut } from './lib/rollout.js';
 import { seeNobodyIsLeft } from './lib/stragglers.js';
@@ -36,14 +35,12 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper, leader: string | 
   const { swap } = plan;
   if (!swap)
     throw answer('no-runbook', `${formatRef(plan.ref)} is no database credential: start ${plan.kind}'s own runbook`);
-  const steering = new Steering(gates);
-  steering.register();
   const follower = new Follower(leader, formatRef(plan.ref), gates);
   const board = new Board(plan, gates, outlineSwap(plan, swap));
   gates.onChange(() => board.refresh());
   const run = new Run(plan, gates, board);
   const body = swap.strategy === 'same-role' ? changePassword : newRole;
-  return await run.carryOut(() => body(run, swap, { steering, follower }));
+  return await run.carryOut(() => body(run, swap, { steering: run.steering, follower }));
 }
 
 async function newRole(run: Run, swap: PlannedSwap, company: Company): Promise<void> {

@@ -30,6 +30,7 @@ const render = (changes: Partial<RunStatus> = {}): string =>
     steps: STEPS,
     gate: null,
     wait: null,
+    trouble: null,
     steering: [],
     refusals: [],
     command: 'keyturn',

@@ -29,11 +29,18 @@ const EFFECT = {
 /** Undo and the ledger must not give up while a person can still repair what is in the way. */
 const PERSISTENT = { ...EFFECT, retry: { ...EFFECT.retry, maximumInterval: '1m', maximumAttempts: 40 } } as const;
 
+/**
+ * On the way back: after the third attempt people hear of it and are asked (undoing.ts), and it is tried again all the same. Set
+ * once, when a run begins to undo; a workflow's modules are its own.
+ */
+const ASKING = { ...PERSISTENT.retry, maximumAttempts: 3 } as const;
+let patience: typeof ASKING | typeof PERSISTENT.retry = PERSISTENT.retry;
+export function askAfterThreeAttempts(asks: boolean): void {
+  patience = asks ? ASKING : PERSISTENT.retry;
+}
+
 /** A watch or a proof lasts as long as its window; the heartbeat still finds a lost worker at once. */
 const LONG = { ...EFFECT, startToCloseTimeout: '60d' } as const;
-
-/** An undo that reads as many rows as what it undoes. */
-const PERSISTENT_LONG = { ...LONG, retry: PERSISTENT.retry } as const;
 
 /** An attempt goes on where the one before it was lost, so attempts are not counted out: what cannot be repaired is not retried at all. */
 const SWEEP = { ...LONG, retry: { ...EFFECT.retry, maximumInterval: '1m', maximumAttempts: 1_000 } } as const;
@@ -44,15 +51,23 @@ export function effects(summary: string, taskQueue?: string): ActivityInterfaceF
 }
 
 export function persistentEffects(summary: string, taskQueue?: string): ActivityInterfaceFor<RunbookActivities> {
-  return lookedAt(proxyActivities<RunbookActivities>({ ...PERSISTENT, summary, ...(taskQueue ? { taskQueue } : {}) }));
+  return lookedAt(
+    proxyActivities<RunbookActivities>({
+      ...PERSISTENT,
+      retry: patience,
+      summary,
+      ...(taskQueue ? { taskQueue } : {}),
+    }),
+  );
 }
 
 export function longEffects(summary: string, taskQueue?: string): ActivityInterfaceFor<RunbookActivities> {
   return lookedAt(proxyActivities<RunbookActivities>({ ...LONG, summary, ...(taskQueue ? { taskQueue } : {}) }));
 }
 
+/** An undo that reads as many rows as what it undoes. */
 export function persistentLongEffects(summary: string, taskQueue: string): ActivityInterfaceFor<RunbookActivities> {
-  return lookedAt(proxyActivities<RunbookActivities>({ ...PERSISTENT_LONG, summary, taskQueue }));
+  return lookedAt(proxyActivities<RunbookActivities>({ ...LONG, retry: patience, summary, taskQueue }));
 }
 
 export function sweepEffects(summary: string, taskQueue: string): ActivityInterfaceFor<RunbookActivities> {

@@ -1,8 +1,16 @@
 /** What people see of a run: the checklist in the Temporal UI, the `status` query, and the search attributes. */
-import { defineQuery, setCurrentDetails, setHandler, upsertSearchAttributes, workflowInfo } from '@temporalio/workflow';
+import {
+  defineQuery,
+  defineSignal,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { renderChecklist } from '../../domain/checklist.js';
 import { STATUS_QUERY, type Steer } from '../../domain/messages.js';
+import { ATTEMPT_FAILED, parseTrouble, type AttemptFailed } from '../../domain/attempts.js';
 import type { RotationPlan } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
 import type { StepOutline } from '../../domain/outline.js';
@@ -10,6 +18,7 @@ import { endOf, type Outcome, type RotationReport, type StepRecord } from '../..
 import { SEARCH_ATTRIBUTES, type RunStatus, type ShownStep } from '../../domain/status.js';
 import type { Gatekeeper } from './gatekeeper.js';
 
+const attemptFailed = defineSignal<[AttemptFailed]>(ATTEMPT_FAILED);
 export const statusQuery = defineQuery<RunStatus>(STATUS_QUERY);
 
 /** Coarse, since each change of a search attribute is an event in history. */
@@ -39,6 +48,7 @@ export class Board {
   private readonly rows: Row[];
   private wait: RunStatus['wait'] = null;
   private steering: readonly Steer[] = [];
+  private trouble: string | null = null;
   private report: RotationReport | null = null;
   private phase: Phase = 'preparing';
 
@@ -58,6 +68,9 @@ export class Board {
     }));
     setHandler(statusQuery, () => this.status(), {
       description: 'The run as data: steps, the open gate, waits, report',
+    });
+    setHandler(attemptFailed, (said: unknown) => this.takeTrouble(said), {
+      description: 'From the worker whose attempt at a step has failed, not for people',
     });
     upsertSearchAttributes([
       { key: systemKey, value: plan.ref.system },
@@ -101,6 +114,7 @@ export class Board {
   }
 
   begin(key: string): void {
+    this.trouble = null;
     this.set(key, { name: this.titleOf(key), state: 'running', startedAt: new Date(Date.now()).toISOString() });
   }
 
@@ -110,6 +124,7 @@ export class Board {
     const failed = { ...(error === undefined ? {} : { error }), ...(diagnosis === undefined ? {} : { diagnosis }) };
     const seconds = earlier ?? (startedAt ? (Date.now() - Date.parse(startedAt)) / 1000 : undefined);
     this.wait = null;
+    this.trouble = null;
     this.set(key, {
       name,
       ...(startedAt ? { startedAt } : {}),
@@ -205,11 +220,20 @@ export class Board {
       steps: this.rows.map(shown),
       gate: this.gates.open,
       wait: this.wait,
+      trouble: this.trouble,
       steering: this.steering,
       refusals: this.gates.refusals,
       command: plan.command,
       report: this.report,
     };
+  }
+
+  /** Bounded, since anybody may send it; gone with the step. Never throws. */
+  private takeTrouble(said: unknown): void {
+    const trouble = parseTrouble(said);
+    if (trouble === null) return;
+    this.trouble = trouble;
+    this.refresh();
   }
 
   private insert(key: string, title: string, index: number): void {

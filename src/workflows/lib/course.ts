@@ -1,11 +1,13 @@
 /** What a run remembers on its way: how to undo, what stays, what people must do, and how far back it can go. */
 import type { Evidence } from '../../domain/evidence.js';
+import { STEERING, UNDOING } from '../../domain/messages.js';
 import type { RotationPlan } from '../../domain/plan.js';
 import { notProven, type Proof } from '../../domain/proof.js';
 import type { StepRecord } from '../../domain/report.js';
 import type { Board } from './board.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import { ServiceLock } from './service-lock.js';
+import { Steering } from './steering.js';
 
 export interface Undo {
   readonly step: string;
@@ -36,6 +38,7 @@ export class Course {
   halfDone: string | null = null;
 
   readonly services: ServiceLock;
+  readonly steering: Steering;
 
   constructor(
     readonly plan: RotationPlan,
@@ -43,6 +46,8 @@ export class Course {
     readonly board: Board,
   ) {
     this.services = new ServiceLock(plan, board, gates.resets);
+    this.steering = new Steering(gates);
+    this.steering.register(plan.swap ? STEERING : UNDOING);
   }
 
   /** What stays although the run was undone. */

@@ -4,9 +4,11 @@ import type { RotationPlan } from '../../domain/plan.js';
 import { exposedValue, isExposed } from '../../domain/reason.js';
 import type { Outcome, RotationReport } from '../../domain/report.js';
 import { FAILURE_TYPES } from '../../domain/status.js';
+import { askAfterThreeAttempts } from './activities.js';
 import type { Course } from './course.js';
 import { answer, endsRun, hintOf, reasonOf, Rejected, whatFailed } from './failures.js';
 import { olderInUse, recordRun, reportOf } from './record.js';
+import { untilUndone } from './undoing.js';
 
 const NOT_RECORDED = { sequence: null, nextDueAt: null };
 
@@ -65,9 +67,17 @@ export class Ending {
   private async undoAll(error: Error): Promise<Outcome> {
     const { plan } = this.course;
     if (this.course.undos.length > 0) this.course.board.setPhase('undoing');
+    askAfterThreeAttempts(true);
+    const kept: string[] = [];
     for (const [index, { step, undo }] of [...this.course.undos].reverse().entries()) {
       try {
-        this.course.board.end(step, { state: 'undone', evidence: await undo() });
+        const undone = await untilUndone(this.course, step, undo);
+        if ('goneOnWithout' in undone) {
+          this.course.board.undoFailed(step, whatFailed(undone.why));
+          kept.push(
+            `"${this.course.board.titleOf(step)}" is not undone, as ${undone.goneOnWithout} decided: ${reasonOf(undone.why)}`,
+          );
+        } else this.course.board.end(step, { state: 'undone', evidence: undone });
       } catch (failure) {
         if (!endsRun(failure)) throw failure;
         this.course.board.undoFailed(step, whatFailed(failure));
@@ -80,6 +90,7 @@ export class Ending {
         );
       }
     }
+    if (kept.length > 0) return this.stop(kept.join('; '), null);
     if (this.course.halfDone !== null) {
       const why = isCancellation(error) ? 'the run was cancelled meanwhile' : reasonOf(error);
       return this.stop(`${this.course.halfDone}: ${why}`, hintOf(error));
@@ -111,6 +122,7 @@ export class Ending {
   }
 
   private async end(outcome: Outcome): Promise<RotationReport> {
+    askAfterThreeAttempts(false);
     // The ledger may keep a run waiting; its services are what they are by now.
     await this.course.services.release();
     this.course.board.skipTheRest();

@@ -6,6 +6,7 @@ import {
   TemporalFailure,
   TimeoutFailure,
 } from '@temporalio/workflow';
+import { RetryState } from '@temporalio/common';
 import type { Effect } from '../../domain/errors.js';
 import { KeyturnError } from '../../domain/errors.js';
 
@@ -25,6 +26,11 @@ export class Rejected extends Error {
 /** Errors that end a run. Anything else is a defect of the workflow code: it must fail the task, and wait for a repaired worker. */
 export function endsRun(error: unknown): error is TemporalFailure | Rejected {
   return error instanceof TemporalFailure || error instanceof Rejected;
+}
+
+/** No further attempt was made, because the run had been cancelled by then. */
+export function isForCancellation(error: unknown): boolean {
+  return error instanceof ActivityFailure && error.retryState === RetryState.CANCEL_REQUESTED;
 }
 
 /** The innermost message: Temporal wraps it as `Activity task failed`. */

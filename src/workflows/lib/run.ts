@@ -14,8 +14,9 @@ import { effects } from './activities.js';
 import type { Board } from './board.js';
 import { Course } from './course.js';
 import { Ending } from './ending.js';
-import { endsRun, hintOf, reasonOf, whatFailed } from './failures.js';
+import { endsRun, hintOf, isForCancellation, reasonOf, whatFailed } from './failures.js';
 import type { Gatekeeper } from './gatekeeper.js';
+import type { Steering } from './steering.js';
 import type { ServiceLock } from './service-lock.js';
 
 interface StepOptions {
@@ -105,6 +106,11 @@ export class Run {
   /** What an earlier run did and this one would undo: known before the step that does it again. */
   undoes(key: string, undo: () => Promise<Evidence>): void {
     this.course.undos.push({ step: key, undo });
+  }
+
+  /** How people steer its waits. */
+  get steering(): Steering {
+    return this.course.steering;
   }
 
   /** The lock on what this run deploys. */
@@ -247,11 +253,14 @@ export class Run {
    */
   async carryOut(body: () => Promise<void>): Promise<RotationReport> {
     const ending = new Ending(this.course);
+    const scope = CancellationScope.current();
     try {
       await body();
     } catch (error) {
       if (!endsRun(error)) throw error;
-      return await CancellationScope.nonCancellable(() => ending.early(error));
+      // A cancelled step whose worker was lost fails with that: what ended the run is the cancellation all the same.
+      const cause = isForCancellation(error) && scope.consideredCancelled ? await cancellationOf(scope) : error;
+      return await CancellationScope.nonCancellable(() => ending.early(cause));
     }
     return await CancellationScope.nonCancellable(() => ending.completed());
   }
@@ -260,4 +269,12 @@ export class Run {
 async function notCancelledYet(): Promise<void> {
   const scope = CancellationScope.current();
   if (scope.consideredCancelled) await scope.cancelRequested;
+}
+
+async function cancellationOf(scope: CancellationScope): Promise<Error> {
+  try {
+    return await scope.cancelRequested;
+  } catch (error) {
+    return error as Error;
+  }
 }

@@ -10,9 +10,12 @@ import {
   DROP_NOW,
   EXTEND,
   EXTEND_SAMPLE,
+  GO_ON_WITHOUT,
   parseSteer,
   STEER_SAMPLE,
   STEERING,
+  STOP_HERE,
+  TRY_AGAIN,
   type Steer,
   type SteerInput,
 } from '../../domain/messages.js';
@@ -29,20 +32,35 @@ export const steerSignals = {
   [EXTEND]: defineSignal<[SteerInput]>(EXTEND),
   [DROP_NOW]: defineSignal<[SteerInput]>(DROP_NOW),
   [ABORT]: defineSignal<[SteerInput]>(ABORT),
+  [TRY_AGAIN]: defineSignal<[SteerInput]>(TRY_AGAIN),
+  [GO_ON_WITHOUT]: defineSignal<[SteerInput]>(GO_ON_WITHOUT),
+  [STOP_HERE]: defineSignal<[SteerInput]>(STOP_HERE),
 };
 const steerUpdates = {
   [EXTEND]: defineUpdate<SteerResult, [SteerInput]>(EXTEND),
   [DROP_NOW]: defineUpdate<SteerResult, [SteerInput]>(DROP_NOW),
   [ABORT]: defineUpdate<SteerResult, [SteerInput]>(ABORT),
+  [TRY_AGAIN]: defineUpdate<SteerResult, [SteerInput]>(TRY_AGAIN),
+  [GO_ON_WITHOUT]: defineUpdate<SteerResult, [SteerInput]>(GO_ON_WITHOUT),
+  [STOP_HERE]: defineUpdate<SteerResult, [SteerInput]>(STOP_HERE),
 };
 
 const DESCRIPTIONS: Record<Steer, string> = {
   extend: `Keep the old role longer, counted from the deadline. Input: ${EXTEND_SAMPLE}`,
   dropNow: `Wait no longer: a decision about the drop is asked for at once. Input: ${STEER_SAMPLE}`,
   abort: `Go back to the old role: everything is undone. Input: ${STEER_SAMPLE}`,
+  tryAgain: `Try the undo that fails once more, now. Input: ${STEER_SAMPLE}`,
+  goOnWithout: `Leave what cannot be undone as it is, and undo the rest. Input: ${STEER_SAMPLE}`,
+  stopHere: `Undo nothing more: a person does the rest. Input: ${STEER_SAMPLE}`,
 };
 
-const NOTES = { dropNow: 'ended the wait early', abort: 'aborted the wait' } as const;
+const NOTES = {
+  dropNow: 'ended the wait early',
+  abort: 'aborted the wait',
+  tryAgain: 'had the undo tried again',
+  goOnWithout: 'went on without an undo',
+  stopHere: 'stopped the undo',
+} as const;
 
 /** An extension that was meant otherwise must not keep a role for years. */
 const LONGEST_MS = 90 * 24 * 3_600_000;
@@ -71,8 +89,9 @@ export class Steering {
 
   constructor(private readonly gates: Gatekeeper) {}
 
-  register(): void {
-    for (const steer of STEERING) {
+  /** @param ways in which this run's waits can be steered at all: others are not in its menus. */
+  register(ways: readonly Steer[] = STEERING): void {
+    for (const steer of ways) {
       const description = DESCRIPTIONS[steer];
       setHandler(steerSignals[steer], (input) => this.takeSignal(steer, input), { description });
       setHandler(steerUpdates[steer], (input) => this.steer(steer, this.admit(steer, input)), {
