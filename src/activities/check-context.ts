@@ -7,10 +7,10 @@ import type { ActivityDeps } from './deps.js';
 import { currentScope } from './scope.js';
 
 export function checkContext({ variables }: Pick<ActivityDeps, 'variables'>, signal: AbortSignal): CheckContext {
-  const { purpose, atEnd } = currentScope();
   const resolveCredential = credentialResolver(variables);
   const servers = new Map<string, Server>();
   const serverOf = async (ref: CredentialRef): Promise<Server> => {
+    const { purpose, atEnd } = currentScope();
     const label = labelOf(ref);
     const url = await resolveCredential(ref);
     const server =
