@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
+import { isThisMachine } from './databases/encrypted.js';
 import { KeyturnError } from './domain/errors.js';
 import { DEFAULT_TASK_QUEUE } from './domain/messages.js';
 
@@ -47,7 +48,7 @@ export function workerSettings(
   }
   const taskQueue = overrides.taskQueue ?? taskQueueIn(variables);
   return {
-    temporal: loadClientConnectConfig(),
+    temporal: temporalSettings(),
     inventory: overrides.inventory ?? inventoryPlace(variables),
     ledgerUrl: required(variables, 'KEYTURN_DATABASE_URL', "the URL of the ledger's PostgreSQL database"),
     fingerprintKey,
@@ -60,6 +61,23 @@ export function workerSettings(
       KEYTURN_COMMAND: variables['KEYTURN_COMMAND'] || overrides.command,
     },
   };
+}
+
+/** @throws KeyturnError `temporal-not-encrypted` where an API key would go to another host in clear text. */
+export function temporalSettings(load = loadClientConnectConfig): TemporalSettings {
+  const settings = load();
+  const { apiKey, tls, metadata, address = 'localhost:7233' } = settings.connectionOptions;
+  const secret =
+    apiKey !== undefined || Object.keys(metadata ?? {}).some((name) => name.toLowerCase() === 'authorization');
+  const encrypted = typeof tls === 'object' || tls === true || (apiKey !== undefined && tls !== false);
+  if (!secret || encrypted || isThisMachine(address.replace(/:\d+$/, ''))) return settings;
+  throw new KeyturnError(
+    'temporal-not-encrypted',
+    `the credential for Temporal at ${address} would go there in clear text`,
+    {
+      hint: 'set TEMPORAL_TLS=true (or the tls of the profile)',
+    },
+  );
 }
 
 /** An empty variable, as a Compose file leaves it, names none. */

@@ -13,7 +13,10 @@ import { meetHiddenValues } from '../processes/hidden-files.js';
 /** Health answers are a few kilobytes; what is larger is the wrong page, and must not fill the worker's memory. */
 export const LARGEST_BODY = 1_048_576;
 
-export type Outgoing = Pick<HttpRequest, 'method' | 'url' | 'headers' | 'json' | 'form' | 'timeout'>;
+export type Outgoing = Pick<HttpRequest, 'method' | 'url' | 'headers' | 'json' | 'form' | 'timeout' | 'plaintext'> & {
+  /** Something was filled in that nobody else may read. */
+  readonly carriesSecret?: boolean;
+};
 
 export interface Reply {
   readonly status: number;
@@ -34,6 +37,7 @@ export async function send(request: Outgoing, signal: AbortSignal): Promise<Repl
   signal.throwIfAborted();
   const time = milliseconds(request.timeout);
   const url = parse(request.url);
+  demandEncryption(url, request);
   const deadline = AbortSignal.timeout(time);
   try {
     const response = await axios.request<string>({
@@ -43,7 +47,7 @@ export async function send(request: Outgoing, signal: AbortSignal): Promise<Repl
       data: bodyOf(request),
       signal: AbortSignal.any([signal, deadline]),
       ...agents,
-      ...(isLocal(url.hostname) ? { proxy: false } : {}),
+      ...(goesDirectly(url, request) ? { proxy: false as const } : {}),
       maxRedirects: 0,
       maxContentLength: LARGEST_BODY,
       maxBodyLength: LARGEST_BODY,
@@ -103,6 +107,25 @@ function reply(response: AxiosResponse<unknown>): Reply {
     header: (name) => headers.get(name.toLowerCase()),
     setCookies,
   };
+}
+
+/** @throws KeyturnError `credentials-in-clear-text`; nothing was sent. */
+function demandEncryption({ protocol, hostname }: URL, { carriesSecret, plaintext, headers }: Outgoing): void {
+  const names = Object.keys(headers ?? {}).map((name) => name.toLowerCase());
+  const secret = carriesSecret === true || names.includes('authorization') || names.includes('cookie');
+  if (protocol !== 'http:' || !secret || plaintext === 'allowed' || isLocal(hostname)) return;
+  throw new KeyturnError(
+    'credentials-in-clear-text',
+    'it would carry a credential over http:// to another host: not sent',
+    {
+      hint: "write https://, or, where the network in between is yours alone, `plaintext: allowed` in the inventory's request",
+    },
+  );
+}
+
+/** A proxy of the environment reads all of http://; of https:// it sees nothing but the host. */
+function goesDirectly({ protocol, hostname }: URL, { plaintext }: Outgoing): boolean {
+  return isLocal(hostname) || (protocol === 'http:' && plaintext !== 'allowed');
 }
 
 /** A proxy configured for the way out cannot reach this machine's own services. */

@@ -1,7 +1,7 @@
 /** Ends the sessions that an application keeps in PostgreSQL (runbook 000, "Force Re-Auth": DELETE FROM user_sessions). */
 import type { Effect } from '../domain/errors.js';
 import { KeyturnError } from '../domain/errors.js';
-import type { CredentialRef } from '../domain/specs/common.js';
+import type { DatabaseRef } from '../domain/specs/database.js';
 import type { CheckContext } from './check.js';
 import { firstValue, queryOne, withDatabase } from './database.js';
 import type pg from 'pg';
@@ -19,7 +19,7 @@ export interface Revocation {
 }
 
 /** Changes nothing. @throws KeyturnError `bad-count` when the answer is not a whole number; else see `withDatabase`. */
-export function countSessions(database: CredentialRef, sql: string, context: CheckContext): Promise<number> {
+export function countSessions(database: DatabaseRef, sql: string, context: CheckContext): Promise<number> {
   return withDatabase(database, context, { limit: LIMIT }, async (client) => {
     await begin(client, 'BEGIN READ ONLY');
     const count = await countWith(client, sql);
@@ -68,7 +68,7 @@ export function tryRevocation(
  * @throws KeyturnError as `countSessions`; effect `unknown` only when the connection was lost during COMMIT.
  */
 export function revokeSessions(
-  database: CredentialRef,
+  database: DatabaseRef,
   statements: { readonly count: string; readonly revoke: string },
   context: CheckContext,
 ): Promise<Revocation> {

@@ -1,7 +1,7 @@
 import { milliseconds } from '../domain/durations.js';
 import { KeyturnError } from '../domain/errors.js';
 import type { PlannedCheck } from '../domain/specs/check.js';
-import type { CredentialRef } from '../domain/specs/common.js';
+import type { DatabaseRef } from '../domain/specs/database.js';
 import type pg from 'pg';
 import type { CheckAnswer, CheckContext } from './check.js';
 import { firstValue, queryOne, withDatabase } from './database.js';
@@ -29,7 +29,7 @@ export async function askSql(check: PlannedSqlCheck, context: CheckContext): Pro
 
 /** @throws KeyturnError, see `withDatabase`. */
 export function readOnly(
-  database: CredentialRef,
+  database: DatabaseRef,
   query: string,
   limit: number,
   context: CheckContext,

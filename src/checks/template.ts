@@ -14,14 +14,21 @@ export type Values = ReadonlyMap<string, SecretValue>;
  * @throws KeyturnError `unknown-placeholder` naming it.
  */
 export function fillRequest<T extends Outgoing>(request: T, values: Values): T {
-  const raw = (text: string): string => fill(text, values, (value) => value);
-  return {
+  const filledIn = new Set<string>();
+  const put = (text: string, encode: (value: string, at: number) => string): string =>
+    fill(text, values, (value, at) => {
+      filledIn.add(value);
+      return encode(value, at);
+    });
+  const raw = (text: string): string => put(text, (value) => value);
+  const filled = {
     ...request,
-    url: fill(request.url, values, (value, at) => (at === 0 ? value : encodeURIComponent(value))),
+    url: put(request.url, (value, at) => (at === 0 ? value : encodeURIComponent(value))),
     ...(request.headers && { headers: mapValues(request.headers, raw) }),
     ...(request.json !== undefined && { json: fillJson(request.json, raw) }),
     ...(request.form && { form: mapValues(request.form, raw) }),
   };
+  return filledIn.size > 0 ? { ...filled, carriesSecret: true } : filled;
 }
 
 /** Whether the request carries the placeholder at all: a proof that presents nothing proves nothing. */

@@ -2,8 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import type { TemporalSettings } from '../config.js';
+import { temporalSettings, type TemporalSettings } from '../config.js';
 import { startPostgres, type Postgres } from '../embedded/postgres.js';
 import type { Shutdown } from '../embedded/shutdown.js';
 import { startTemporalServer } from '../embedded/temporal-server.js';
@@ -36,7 +35,7 @@ export async function makeStateDirectory(state: string): Promise<void> {
 
 /** A configured address is used as it is. @throws KeyturnError `no-temporal`, `temporal-not-started`. */
 export async function placeForTemporal(options: EmbeddedOptions): Promise<TemporalPlace> {
-  const configured = loadClientConnectConfig();
+  const configured = temporalSettings();
   const { address } = configured.connectionOptions;
   if (address !== undefined) {
     const namespace = configured.namespace ?? 'default';

@@ -3,8 +3,7 @@
  * this directory. One or the other as a whole: the address of a production cluster with the ledger of a laptop would lie.
  */
 import { resolve } from 'node:path';
-import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { inventoryPlace, taskQueueIn, type TemporalSettings } from '../config.js';
+import { inventoryPlace, taskQueueIn, temporalSettings, type TemporalSettings } from '../config.js';
 import { KeyturnError } from '../domain/errors.js';
 import type { Context } from './context.js';
 import type { Ui } from './links.js';
@@ -74,8 +73,9 @@ function fromSession(session: LiveSession): Settings['temporal'] {
 /** A file or profile that is broken is the person's to mend, not a crash. */
 function readTemporal(): TemporalSettings {
   try {
-    return loadClientConnectConfig();
+    return temporalSettings();
   } catch (error) {
+    if (error instanceof KeyturnError) throw error;
     throw new KeyturnError('setting-bad', `Temporal's settings cannot be read: ${(error as Error).message}`, {
       hint: 'look at TEMPORAL_PROFILE, TEMPORAL_CONFIG_FILE and TEMPORAL_TLS_…',
       cause: error,

@@ -3,13 +3,15 @@
  * otherwise printed whole (brianc/node-postgres#3145), and a data error repeats the data.
  */
 import { Socket } from 'node:net';
-import pg from 'pg';
+import type pg from 'pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
 import { KeyturnError, type Effect, type KeyturnErrorOptions } from '../domain/errors.js';
 import { SecretValue } from '../domain/secret-value.js';
 import type { PlannedNode } from '../domain/plan.js';
+import type { TlsWord } from '../domain/specs/database.js';
 import { oneLine } from '../processes/safe-text.js';
 import { CANNOT_CONNECT_NOW, Patience } from './starting-up.js';
+import { GuardedClient, tlsOf } from './encrypted.js';
 import { demandEmptySearchPath, emptySearchPath, pooled } from './empty-search-path.js';
 
 export interface ConnectionTarget {
@@ -21,6 +23,8 @@ export interface ConnectionTarget {
   readonly node: PlannedNode | null;
   readonly database: string | null;
   readonly login: { readonly user: string; readonly password: SecretValue } | null;
+  /** What the inventory gives up on the way to another host. */
+  readonly tls?: TlsWord | undefined;
   /** Nothing but the server's own catalogue is found by a bare name. Default: as the role and the database have it. */
   readonly searchPath?: 'empty';
 }
@@ -126,7 +130,10 @@ export function firstValue(result: pg.QueryResult<Record<string, unknown>>): unk
   return value;
 }
 
-function openClient({ url, label, node, database, login, searchPath }: ConnectionTarget, socket: Socket): pg.Client {
+function openClient(
+  { url, label, node, database, login, searchPath, tls }: ConnectionTarget,
+  socket: Socket,
+): pg.Client {
   const malformed = (): KeyturnError =>
     new KeyturnError('malformed-database-url', `the ${label} does not hold a PostgreSQL URL`, {
       hint: 'write postgres://USER:PASSWORD@HOST:PORT/DATABASE; in the password, percent-encode / # ? @ : and %',
@@ -136,8 +143,10 @@ function openClient({ url, label, node, database, login, searchPath }: Connectio
   let client: pg.Client;
   try {
     const config = parseIntoClientConfig(text);
-    client = new pg.Client({
+    const host = node?.host ?? config.host ?? process.env['PGHOST'] ?? 'localhost';
+    client = new GuardedClient({
       ...config,
+      ssl: tlsOf(config.ssl, { host, label, word: tls }),
       ...(database === null ? {} : { database }),
       ...(node ? { host: node.host, port: node.port } : {}),
       ...(login ? { user: login.user, password: login.password.reveal() } : {}),
@@ -145,7 +154,8 @@ function openClient({ url, label, node, database, login, searchPath }: Connectio
       application_name: 'keyturn',
       stream: () => socket,
     });
-  } catch {
+  } catch (error) {
+    if (error instanceof KeyturnError) throw error;
     throw malformed();
   }
   // Known from here on, so that `redact` finds the password also where it stands alone.

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { PlannedNode } from '../domain/plan.js';
 import type { SecretValue } from '../domain/secret-value.js';
+import type { TlsWord } from '../domain/specs/database.js';
 import type { Purpose } from './access/working-login-end.js';
 import { WorkingLogin, type Touched, type Ways } from './access/working-login.js';
 import { withConnection, type ConnectionOptions, type ConnectionTarget } from './connection.js';
@@ -18,6 +19,7 @@ export interface Login {
 export interface ServerOptions {
   /** The administrator's URL, which leads to the primary. */
   readonly administrator: SecretValue;
+  readonly tls?: TlsWord | undefined;
   /** For messages: `variable MESSAGING_ADMIN_URL`. */
   readonly label: string;
   /** The application's database; null: the one in the URL. */
@@ -147,12 +149,19 @@ export class Server {
   }
 
   private connect<T>(login: Login | null, where: Where, work: Work<T>): Promise<T> {
-    const { administrator, label, database, replicas, signal } = this.options;
+    const { administrator, label, database, replicas, signal, tls } = this.options;
     const node = replicas.find(({ name }) => name === where.node) ?? null;
     const name = where.database ?? database;
     return withConnection(
       {
-        ...{ url: administrator, label: node ? `${label} on node ${node.name}` : label, login, node, database: name },
+        ...{
+          url: administrator,
+          label: node ? `${label} on node ${node.name}` : label,
+          login,
+          node,
+          database: name,
+          tls,
+        },
         ...(where.searchPath ? { searchPath: where.searchPath } : {}),
       },
       {

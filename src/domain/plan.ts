@@ -4,6 +4,7 @@
  */
 import type { PlannedCheck, PlannedMonitor, HttpRequest, HttpFlowSpec } from './specs/check.js';
 import type { CredentialRef } from './specs/common.js';
+import type { DatabaseRef } from './specs/database.js';
 import type {
   DisposablePlace,
   EncryptionMode,
@@ -31,7 +32,7 @@ export interface PlannedService {
 }
 
 export interface PlannedRevocation {
-  readonly database: CredentialRef;
+  readonly database: DatabaseRef;
   readonly count: string;
   readonly revoke: string;
 }
@@ -51,7 +52,7 @@ export interface PlannedNode {
 
 /** A PostgreSQL server with its replicas. The administrator's URL leads to the primary. */
 export interface PlannedServer {
-  readonly administrator: CredentialRef;
+  readonly administrator: DatabaseRef;
   /** The application's database; null: the one in the administrator's URL. */
   readonly database: string | null;
   readonly replicas: readonly PlannedNode[];

@@ -46,6 +46,7 @@ export function decide(found: FoundSecret, reason: Reason): Decisions {
       !secret.proof &&
       `no proof is declared: the run will say "not proven"${isExposed(reason) ? ', and ends stopped unless somebody takes that on' : ''}`,
     secret.cadence === null && 'no cadence is declared: no next date will be recorded',
+    ...inClearText(found),
     policyInWords(environment.name, secret),
     secret.critical && `critical: ${secret.ifLost ?? 'its loss or leak cannot be undone'}`,
     secret.notes && `note: ${secret.notes}`,
@@ -56,6 +57,24 @@ export function decide(found: FoundSecret, reason: Reason): Decisions {
 /** What others may have is not kept for a decision. Rows are: an old key is destroyed by leave also after a leak. */
 function keepsOldFor(gate: GateName, { kind }: MergedSecret): boolean {
   return gate === 'drop' || (gate === 'retire' && kind !== 'encryption');
+}
+
+/** What the inventory gives up on the way to other hosts. */
+function inClearText({ environment }: FoundSecret): string[] {
+  const databases = [...environment.databases].flatMap(([name, { value }]) =>
+    value.tls === undefined
+      ? []
+      : [
+          `database "${name}": ${value.tls === 'off' ? 'not encrypted, as the inventory says (tls: off)' : 'its certificate is not verified, as the inventory says'}`,
+        ],
+  );
+  const checks = [...environment.checks].flatMap(([name, { value }]) => {
+    const requests = value.type === 'http' ? [value] : value.type === 'http-flow' ? value.steps : [];
+    return requests.some(({ plaintext }) => plaintext === 'allowed')
+      ? [`check "${name}" may send credentials over http://, as the inventory says`]
+      : [];
+  });
+  return [...databases, ...checks];
 }
 
 function overlapInWords(secret: MergedSecret, overlap: OverlapSpec | null, why: string): string | false {

@@ -5,6 +5,7 @@ import { pathOf } from '../domain/place.js';
 import type { PlannedProof, PlannedRevocation, PlannedServer, PlannedService } from '../domain/plan.js';
 import type { CheckSpec, MonitorSpec, PlannedCheck, PlannedMonitor } from '../domain/specs/check.js';
 import type { CredentialRef } from '../domain/specs/common.js';
+import type { DatabaseRef } from '../domain/specs/database.js';
 import type { FoundSecret } from './find.js';
 import type { Named } from './merge.js';
 import { nodeAt } from './nodes.js';
@@ -88,9 +89,9 @@ export class Resolver {
 
   /** @throws KeyturnError `bad-inventory` where a node is not HOST:PORT. */
   server(name: string, database: string | null): PlannedServer {
-    const { url, nodes } = this.#named('database', this.found.environment.databases, name);
+    const { nodes } = this.#named('database', this.found.environment.databases, name);
     return {
-      administrator: this.#credential(url),
+      administrator: this.#database(name),
       database,
       replicas: Object.entries(nodes ?? {}).map(([node, place]) => nodeAt(node, place)),
     };
@@ -112,8 +113,9 @@ export class Resolver {
     }
   }
 
-  #database(name: string): CredentialRef {
-    return this.#credential(this.#named('database', this.found.environment.databases, name).url);
+  #database(name: string): DatabaseRef {
+    const { url, tls } = this.#named('database', this.found.environment.databases, name);
+    return { ...this.#credential(url), ...(tls === undefined ? {} : { tls }) };
   }
 
   #credential(ref: CredentialRef): CredentialRef {

@@ -1,6 +1,8 @@
 /** The ledger in PostgreSQL: schema `keyturn`, table `rotations`. */
 import pg from 'pg';
 import type { Pool, PoolClient } from 'pg';
+import { parseIntoClientConfig } from 'pg-connection-string';
+import { GuardedClient, tlsOf } from '../databases/encrypted.js';
 import type { Effect } from '../domain/errors.js';
 import { KeyturnError } from '../domain/errors.js';
 import { SecretValue } from '../domain/secret-value.js';
@@ -46,7 +48,8 @@ export class PostgresLedger implements Ledger {
   constructor(url: string) {
     rememberSecrets(url);
     this.#pool = new pg.Pool({
-      connectionString: url,
+      Client: GuardedClient,
+      ...encrypted(url),
       application_name: 'keyturn-ledger',
       // Every name of ours is written with its schema; a bare one is the server's own.
       options: '-c search_path=',
@@ -275,6 +278,21 @@ async function select(client: PoolClient, sql: string, values: readonly (string 
 }
 
 /** So that redact() takes them out of whatever the driver says. A URL that cannot be parsed is never given to the driver. */
+/** What the URL says, and TLS unless it says no: here `sslmode=disable` is the explicit word. */
+function encrypted(url: string): pg.PoolConfig {
+  try {
+    const config = parseIntoClientConfig(url);
+    const host = config.host ?? process.env['PGHOST'] ?? 'localhost';
+    const word = config.ssl === false ? 'off' : undefined;
+    return { ...config, ssl: tlsOf(config.ssl, { host, label: "ledger's URL", word }) };
+  } catch (error) {
+    if (error instanceof KeyturnError) throw error;
+    throw new KeyturnError('ledger-misconfigured', "the ledger's URL cannot be read", {
+      hint: 'is a file that it names (sslrootcert, sslcert, sslkey) there?',
+    });
+  }
+}
+
 function rememberSecrets(url: string): void {
   new SecretValue(url);
   let passwords: string[];

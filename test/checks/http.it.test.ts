@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeAll, expect, test, vi } from 'vitest';
-import { LARGEST_BODY } from '../../src/checks/http-client.js';
+import { LARGEST_BODY, send } from '../../src/checks/http-client.js';
 import { askHttp } from '../../src/checks/http.js';
 import { contextWith } from './contexts.js';
 import { bodyOf, deadUrl, serve } from './local-server.js';
@@ -121,4 +121,24 @@ test('a proxy configured for the way out is not asked for this machine’s own s
   vi.stubEnv('HTTP_PROXY', await deadUrl());
   vi.stubEnv('http_proxy', await deadUrl());
   expect(await ask('/health')).toMatchObject({ passed: true });
+});
+
+test('a credential goes to another host over https:// only, and nothing over http:// through a proxy, unless told', async () => {
+  const seen: string[] = [];
+  const proxy = await serve((request, response) => {
+    seen.push(request.url ?? '');
+    response.end('{}');
+  });
+  vi.stubEnv('http_proxy', proxy.url);
+  const { signal } = contextWith({});
+  const request = { method: 'GET', url: 'http://app.invalid/x', timeout: '2s' } as const;
+  const secret = { ...request, headers: { Authorization: 'Bearer x' } };
+  await expect(send(secret, signal)).rejects.toMatchObject({ code: 'credentials-in-clear-text' });
+  await expect(send({ ...request, carriesSecret: true }, signal)).rejects.toMatchObject({
+    code: 'credentials-in-clear-text',
+  });
+  await expect(send(request, signal)).rejects.toMatchObject({ code: 'no-answer' });
+  expect(seen).toEqual([]);
+  await expect(send({ ...secret, plaintext: 'allowed' }, signal)).resolves.toMatchObject({ status: 200 });
+  expect(seen).toEqual(['http://app.invalid/x']);
 });

@@ -20,6 +20,7 @@ const values = new Map([
 test('values are put into address, headers, JSON and form; in the address percent-encoded', () => {
   expect(fillRequest(request, values)).toEqual({
     ...request,
+    carriesSecret: true,
     url: 'http://localhost/users/7%2F8?key=a%20b%2Fc%26d',
     headers: { Authorization: 'Bearer to+ken=', Accept: 'text/plain' },
     json: { password: 'a b/c&d', list: ['7/8', 1, null, true], nested: { id: '7/8' } },

@@ -23,7 +23,8 @@ export async function openServer(
   const url = await credentialResolver(deps.variables)(administrator);
   const label = 'env' in administrator ? `variable ${administrator.env}` : `file ${administrator.file}`;
   const { purpose, atEnd } = currentScope();
-  const opened = new Server({ administrator: url, label, database, replicas, signal, purpose, ...more });
+  const { tls } = administrator;
+  const opened = new Server({ administrator: url, tls, label, database, replicas, signal, purpose, ...more });
   atEnd(() => opened.close());
   return opened;
 }

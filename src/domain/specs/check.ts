@@ -1,6 +1,7 @@
 /** What an inventory says about checks: questions with a yes/no answer and evidence. */
 import { z } from 'zod';
-import { argv, credentialRef, duration, text, type CredentialRef } from './common.js';
+import { argv, credentialRef, duration, text } from './common.js';
+import type { DatabaseRef } from './database.js';
 
 /**
  * How often a check must pass. `passes` in a row, `every` so often, all of it `within` a time.
@@ -47,6 +48,10 @@ const request = {
   json: z.json().optional(),
   form: z.record(z.string(), z.string()).optional(),
   timeout: duration.default('5s'),
+  plaintext: z
+    .literal('allowed')
+    .optional()
+    .describe('Lets credentials go over http:// to another host; left out: refused'),
 };
 
 export const httpRequest = z.strictObject({ ...request, expect: responseExpectation.optional() });
@@ -120,7 +125,7 @@ export type PlannedCheck = {
   readonly name: string;
   /** Absolute: whatever stands in these files and directories must not be shown, whoever asks. */
   readonly secretFiles?: readonly string[];
-} & (HttpCheckSpec | HttpFlowSpec | (Omit<SqlCheckSpec, 'database'> & { database: CredentialRef }) | CommandCheckSpec);
+} & (HttpCheckSpec | HttpFlowSpec | (Omit<SqlCheckSpec, 'database'> & { database: DatabaseRef }) | CommandCheckSpec);
 
 /** A refusal that is expected when everybody must sign in again is an alarm when nobody should notice. */
 const onlyWithOverlap = z
@@ -163,7 +168,7 @@ type CounterSpec = Extract<MonitorSpec, { type: 'counter' }>;
 type SqlMeasure = Extract<CounterSpec['measure'], { type: 'sql' }>;
 type HttpMeasure = Extract<CounterSpec['measure'], { type: 'http' }>;
 
-export type PlannedMeasure = HttpMeasure | (Omit<SqlMeasure, 'database'> & { database: CredentialRef });
+export type PlannedMeasure = HttpMeasure | (Omit<SqlMeasure, 'database'> & { database: DatabaseRef });
 export type PlannedMonitor = { readonly name: string } & (
   | (Omit<Extract<MonitorSpec, { type: 'check' }>, 'check'> & { check: PlannedCheck })
   | (Omit<CounterSpec, 'measure'> & { measure: PlannedMeasure })

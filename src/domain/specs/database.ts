@@ -1,6 +1,6 @@
 /** What an inventory says about a PostgreSQL server. */
 import { z } from 'zod';
-import { credentialRef, name, text } from './common.js';
+import { credentialRef, name, text, type CredentialRef } from './common.js';
 
 export const databaseSpec = z.strictObject({
   /**
@@ -9,9 +9,17 @@ export const databaseSpec = z.strictObject({
    * that has rights on these tables and no others: then it is used as it is.
    */
   url: credentialRef,
+  tls: z
+    .enum(['off', 'unverified'])
+    .optional()
+    .describe('Gives up TLS, or its certificate, on the way to another host; left out: both are demanded'),
   nodes: z
     .record(name, text)
     .optional()
     .describe('Replicas, name: HOST:PORT. A new log-in is proven on each, an old one ended and refused on each'),
 });
 export type DatabaseSpec = z.infer<typeof databaseSpec>;
+export type TlsWord = Exclude<DatabaseSpec['tls'], undefined>;
+
+/** In a plan: what leads to a server, and what the inventory says of the way. */
+export type DatabaseRef = CredentialRef & { readonly tls?: TlsWord };

@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { afterEach, describe, expect, test } from 'vitest';
+import { temporalSettings, type TemporalSettings } from '../../src/config.js';
+import { withConnection } from '../../src/databases/connection.js';
+import { isThisMachine, tlsOf } from '../../src/databases/encrypted.js';
+import { SecretValue } from '../../src/domain/secret-value.js';
+import { PostgresLedger } from '../../src/ledger/postgres-ledger.js';
+
+const closing: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closing.splice(0)) close();
+});
+
+/** @returns its port, and what it was sent after its answer to the first message. */
+async function serverThatSays(answer: Buffer): Promise<{ port: number; heard: () => string }> {
+  let heard = '';
+  const server = createServer((socket) => {
+    socket.once('data', () => {
+      socket.write(answer);
+      socket.on('data', (data) => (heard += data.toString('latin1')));
+    });
+    socket.on('error', () => undefined);
+  }).listen(0, '127.0.0.1');
+  closing.push(() => server.close());
+  await once(server, 'listening');
+  return { port: (server.address() as AddressInfo).port, heard: () => heard };
+}
+
+const CLEARTEXT_PLEASE = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3]);
+const at = (url: string, rest = {}) =>
+  withConnection(
+    { url: new SecretValue(url), label: 'variable APP_URL', node: null, database: null, login: null, ...rest },
+    { limit: 5_000, signal: new AbortController().signal },
+    (client) => client.query('SELECT 1'),
+  );
+
+test('a server that asks for the password in clear text does not get it', async () => {
+  const server = await serverThatSays(CLEARTEXT_PLEASE);
+  const url = `postgres://admin:Tall-Pine-40@127.0.0.1:${server.port}/app`;
+  await expect(at(url)).rejects.toMatchObject({ code: 'cleartext-password' });
+  await expect(new PostgresLedger(url).ping()).rejects.toThrow();
+  expect(server.heard()).not.toContain('Tall-Pine');
+});
+
+test('nothing is sent to another host without TLS: the URL alone does not give it up', async () => {
+  await expect(at('postgres://a:b@db.test/app?sslmode=disable')).rejects.toMatchObject({
+    code: 'database-not-encrypted',
+  });
+  await expect(at('postgres://a:b@db.test/app?sslmode=no-verify')).rejects.toMatchObject({
+    code: 'database-not-encrypted',
+  });
+  await expect(
+    at('postgres://a:b@localhost/app?sslmode=disable', { node: { name: 'r', host: '203.0.113.9', port: 1 } }),
+  ).rejects.toMatchObject({ code: 'database-not-encrypted' });
+});
+
+describe('TLS', () => {
+  const of = (asked: Parameters<typeof tlsOf>[0], host: string, word?: 'off' | 'unverified') =>
+    tlsOf(asked, { host, label: 'variable X', word });
+
+  test('is demanded, with a verified certificate, of any host that is not this machine', () => {
+    for (const host of [
+      'db',
+      'db.example.test',
+      '10.0.0.1',
+      '192.0.2.7',
+      '::2',
+      '127.evil.test',
+      'localhost.evil.test',
+    ])
+      expect(of(undefined, host)).toEqual({});
+    expect(of({ ca: 'x' }, 'db')).toEqual({ ca: 'x' });
+  });
+
+  test('is given up by a word of the inventory', () => {
+    expect(of(undefined, 'db', 'off')).toBe(false);
+    expect(of(false, 'db', 'off')).toBe(false);
+    expect(of({ ca: 'x' }, 'db', 'off')).toEqual({ ca: 'x' });
+    expect(of(undefined, 'db', 'unverified')).toEqual({ rejectUnauthorized: false });
+    expect(() => of(false, 'db', 'unverified')).toThrow('without TLS');
+  });
+
+  test('is not asked for on this machine', () => {
+    for (const host of ['localhost', '127.0.0.1', '127.8.8.8', '::1', '[::1]', '/var/run/postgresql', 'app.localhost'])
+      expect([host, isThisMachine(host), of(undefined, host)]).toEqual([host, true, false]);
+  });
+
+  test("is not given up by the ledger's URL unless that says so", () => {
+    expect(() => new PostgresLedger('postgres://a:b@db.test/l?sslmode=no-verify')).toThrow('verified certificate');
+    expect(() => new PostgresLedger('postgres://a:b@db.test/l?sslmode=disable')).not.toThrow();
+  });
+});
+
+test("Temporal's key goes to another host over TLS only", () => {
+  const settings = (connectionOptions: object) => () => ({ connectionOptions }) as TemporalSettings;
+  const key = { apiKey: 'k', tls: false };
+  expect(() => temporalSettings(settings({ ...key, address: 'temporal.test:7233' }))).toThrow('in clear text');
+  expect(() => temporalSettings(settings({ metadata: { Authorization: 'x' }, address: 't.test:1' }))).toThrow();
+  for (const fine of [
+    { ...key, address: '127.0.0.1:7233' },
+    { apiKey: 'k', address: 't.test:1' },
+    { address: 't.test:1' },
+  ])
+    expect(() => temporalSettings(settings(fine))).not.toThrow();
+});
