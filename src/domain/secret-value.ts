@@ -3,11 +3,15 @@
  * text, and only adapters call that. Every value met by this process is remembered (bounded) so that `redact` can take
  * it out of messages that come from elsewhere: a driver's error, a container's log lines.
  */
+import { Redactor } from './redactor.js';
+
 const REMEMBERED = 4_096;
-const SHORTEST = 6;
 const MASK = '[secret]';
-/** Value → every form in which it may stand in a text, made once. */
-const known = new Map<string, readonly string[]>();
+/** Values that this process has met, the latest last. */
+const met = new Set<string>();
+/** Values that stay known whatever else is met: those of the files that a plan says to hide. */
+let pinned: ReadonlySet<string> = new Set();
+const redactor = new Redactor();
 
 export class SecretValue {
   readonly #text: string;
@@ -43,59 +47,28 @@ export class SecretValue {
 }
 
 /**
- * Takes every value this process has met out of `text`, also where it stands URL-encoded, JSON-escaped, in hex or in base64
- * (at any place in what was encoded: only the outermost character on either side, which mixes with its neighbour, may stay).
+ * Takes every value this process has met out of `text`, also where it is escaped, encoded (in base64 at any place in what was encoded:
+ * only the outermost character on either side, which mixes with its neighbour, may stay), or wrapped over lines, and each run of
+ * twelve characters or more of it.
  */
 export function redact(text: string): string {
-  const present = [...known.values()].flat().filter((form) => text.includes(form));
-  // The longest first: where one value begins with another, the rest of it must not stay.
-  return [...new Set(present)]
-    .sort((one, other) => other.length - one.length)
-    .reduce((clean, form) => clean.replaceAll(form, MASK), text);
+  return redactor.apply(text);
+}
+
+/** From now on, and until it is said anew, these are known, however many others are met meanwhile. */
+export function pinValues(values: Iterable<string>): void {
+  const now = new Set(values);
+  for (const value of now) if (!pinned.has(value) && !met.has(value)) redactor.add(value, MASK);
+  for (const value of pinned) if (!now.has(value) && !met.has(value)) redactor.delete(value);
+  pinned = now;
 }
 
 function remember(text: string): void {
-  // Shorter texts would blank out ordinary words; nothing this short passes a minimum strength anyway.
-  if (text.length < SHORTEST) return;
-  const all = known.get(text) ?? formsOf(text);
-  known.delete(text);
-  known.set(text, all);
-  if (known.size > REMEMBERED) {
-    const oldest = known.keys().next().value;
-    if (oldest !== undefined) known.delete(oldest);
-  }
-}
-
-/** All the ways in which a value may be written, itself among them; none is shorter than what is worth masking. */
-export function formsOf(value: string): string[] {
-  // What is encoded has no half characters: encoders put U+FFFD there, or throw.
-  const whole = value.replace(/\p{Surrogate}/gu, '\ufffd');
-  const bytes = new TextEncoder().encode(whole);
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  const all = [
-    value,
-    whole,
-    JSON.stringify(value).slice(1, -1),
-    encodeURI(whole),
-    encodeURIComponent(whole),
-    new URLSearchParams({ v: whole }).toString().slice(2),
-    hex,
-    hex.toUpperCase(),
-  ];
-  for (const encoded of base64Forms(bytes)) {
-    all.push(encoded, encoded.replaceAll('+', '-').replaceAll('/', '_'));
-  }
-  return [...new Set(all)].filter((form) => form.length >= SHORTEST);
-}
-
-/** Whole, and as it stands after 0, 1 or 2 other bytes without the characters that mix with them or with what follows. */
-function base64Forms(bytes: Uint8Array): string[] {
-  const encode = (input: Iterable<number>): string =>
-    btoa([...input].map((byte) => String.fromCharCode(byte)).join('')).replace(/=+$/, '');
-  const within = [0, 1, 2].map((before) => {
-    const encoded = encode([...new Array<number>(before).fill(0), ...bytes]);
-    const mixesWithNext = (before + bytes.length) % 3 !== 0;
-    return encoded.slice(before === 0 ? 0 : before + 1, mixesWithNext ? -1 : undefined);
-  });
-  return [encode(bytes), ...within];
+  if (!met.delete(text) && !pinned.has(text)) redactor.add(text, MASK);
+  met.add(text);
+  if (met.size <= REMEMBERED) return;
+  const [oldest] = met;
+  if (oldest === undefined) return;
+  met.delete(oldest);
+  if (!pinned.has(oldest)) redactor.delete(oldest);
 }

@@ -5,7 +5,7 @@
  */
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SecretValue } from '../domain/secret-value.js';
+import { pinValues } from '../domain/secret-value.js';
 import { FileMemo } from './file-memo.js';
 import { textsOfEnvFile, textsOfSecretFile, textsOfSidecar } from './hidden-texts.js';
 
@@ -30,7 +30,7 @@ export function hideValuesOf(place: string): void {
 /** Afterwards `redact` knows every value that stands in these places now. What cannot be read has none. Never throws. */
 export async function meetHiddenValues(): Promise<void> {
   const found = await Promise.all([...places].map((place) => texts.get(place, () => textsAt(place))));
-  for (const text of found.flat()) new SecretValue(text);
+  pinValues(found.flat());
 }
 
 /**

@@ -1,11 +1,12 @@
 /** Taking secrets out of text from outside: a program's output, a driver's message, a container's log lines. */
-import { formsOf, redact } from '../domain/secret-value.js';
+import { Redactor } from '../domain/redactor.js';
+import { redact } from '../domain/secret-value.js';
 
 /** Value → what to show instead. */
 export type Masks = ReadonlyMap<string, string>;
 
-/** As in domain/secret-value.ts: shorter ones would blank out ordinary words and ports. */
-const SHORTEST = 6;
+/** Shorter ones would blank out ordinary words. */
+const SHORTEST = 4;
 const LONGEST_LINE = 300;
 /** `production`, `media-vault`, `127.0.0.1`: masking them would make log lines unreadable… */
 const SETTING_VALUE = /^(?:[a-z]{1,20}(?:[._-][a-z]{1,20}){0,2}|\d{1,3}(?:\.\d{1,3}){3})$/i;
@@ -48,15 +49,12 @@ export function withoutColours(text: string): string {
   return text.replace(COLOUR, '');
 }
 
-/** Values as they are, and as they may be encoded. */
+/** As `redact`, each with a mask of its own. */
 export function applyMasks(text: string, masks: Masks): string {
-  const present = [...masks].flatMap(([value, mask]) =>
-    formsOf(value).flatMap((form) => (text.includes(form) ? [{ form, mask }] : [])),
-  );
-  // The longest first: DATABASE_URL holds DATABASE_PASSWORD.
-  return present
-    .sort((one, other) => other.form.length - one.form.length)
-    .reduce((clean, { form, mask }) => clean.replaceAll(form, mask), text);
+  if (masks.size === 0) return text;
+  const redactor = new Redactor();
+  for (const [value, mask] of masks) redactor.add(value, mask);
+  return redactor.apply(text);
 }
 
 /** A program's output made fit to keep as evidence. @returns the lines that say something, at most 300 characters each. */

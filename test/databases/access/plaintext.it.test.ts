@@ -5,7 +5,7 @@ import { setPassword } from '../../../src/databases/access/password.js';
 import { proveLogin, proveRefused, wrongPasswordIsRefused } from '../../../src/databases/access/prove-login.js';
 import { scramVerifier } from '../../../src/databases/access/scram.js';
 import { listSessions, terminateSessions } from '../../../src/databases/access/sessions.js';
-import { formsOf } from '../../../src/domain/secret-value.js';
+import { formsOf } from '../../../src/domain/redactor.js';
 import { startVersion } from '../../support/postgres-versions.js';
 import { failureOf, inDatabase, newPassword, prepare, serverFor } from './support.js';
 

@@ -2,7 +2,8 @@ import { createHash, createHmac, pbkdf2Sync } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { scramVerifier } from '../../../src/databases/access/scram.js';
 import { KeyturnError } from '../../../src/domain/errors.js';
-import { formsOf, SecretValue } from '../../../src/domain/secret-value.js';
+import { formsOf } from '../../../src/domain/redactor.js';
+import { SecretValue } from '../../../src/domain/secret-value.js';
 
 const PASSWORD = new SecretValue('k3-Xo_generated-password-0123456789abcdef');
 
