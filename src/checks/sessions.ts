@@ -40,7 +40,7 @@ const TRIAL_LOCK_LIMIT = 1_000;
  * @returns how many sessions are live. @throws KeyturnError as `countSessions`.
  */
 export function tryRevocation(
-  database: CredentialRef,
+  database: DatabaseRef,
   statements: { readonly count: string; readonly revoke: string },
   context: CheckContext,
 ): Promise<number> {

@@ -20,13 +20,14 @@ const SHAPES: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['an API key', /\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{20,}|\bSG\.[\w-]{16,}\.|\bAIza[\w-]{30,}/],
   ['a Vault token', /\bhv[sbr]\.[\w-]{16,}/],
   ['a package registry token', /\bnpm_[A-Za-z0-9]{30,}|\bpypi-[\w-]{16,}|\bdckr_pat_/],
-  ['a signed token (JWT)', /\beyJ[\w-]{8,}\.eyJ[\w-]{8,}/],
+  ['a signed token (JWT)', /\beyJ[\w-]{8,1500}\.eyJ[\w-]{8,}/],
   ['a password hash', /SCRAM-SHA-256\$|\$2[aby]\$\d\d\$|\$argon2/],
   ['credentials in an Authorization header', /\b(?:Basic|Bearer)\s+(?=[\w+/.=-]*(?:\d|[a-z][A-Z]))[\w+/.=-]{16,}/],
 ];
 
 /** `scheme://user:password@host`; a password that is filled in at run time is none. */
-const URL_WITH_PASSWORD = /[a-z][a-z0-9+.-]*:\/\/[^\s/:@'"]*:(?!\$\{(?:inputs|captured)\.[^}]*\}@)[^\s/@'"]+@/i;
+const URL_WITH_PASSWORD =
+  /[a-z][a-z0-9+.-]{0,30}:\/\/[^\s/:@'"]{0,256}:(?!\$\{(?:inputs|captured)\.[^}]{0,100}\}@)[^\s/@'"]{1,2000}@/i;
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

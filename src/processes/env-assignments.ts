@@ -9,7 +9,7 @@ export function assignments(text: string): [name: string, value: string][] {
     } else if (raw.startsWith("'")) {
       found.push([name, raw.slice(1, -1)]);
     } else {
-      found.push([name, raw.replace(/[ \t]+#.*$/, '').trim()]);
+      found.push([name, raw.replace(/(?<![ \t])[ \t]+#.*$/, '').trim()]);
     }
   }
   return found;

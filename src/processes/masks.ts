@@ -13,13 +13,16 @@ const SETTING_VALUE = /^(?:[a-z]{1,20}(?:[._-][a-z]{1,20}){0,2}|\d{1,3}(?:\.\d{1
 /** …unless the name says that the value is one to keep. */
 const SECRET_NAME = /secret|pass|pwd|token|key|cred|auth|private|salt|sign|login|pin|code|cookie|hash/i;
 
-/** What looks like a credential even when this process has never met its value. */
+/** Each is bounded, so that the time grows with the text only. What looks like a credential even when this process has never met its value. */
 const SHAPES: readonly (readonly [RegExp, string])[] = [
   // Database URLs: up to the last "@", because an unescaped "/", "#" or "@" in the password is how such URLs go wrong.
-  [/\b((?:postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|rediss?|amqps?):\/\/)[^\s"'<>]*@/gi, '$1[credentials]@'],
-  [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s"'<>/?#@]+@/gi, '$1[credentials]@'],
-  [/\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]*/g, '[token]'],
-  [/\bs(?::|%3A)[^\s;,"'.]+\.[A-Za-z0-9+/%]{20,}={0,2}/gi, '[cookie]'],
+  [
+    /\b((?:postgres(?:ql)?|mysql|mariadb|mongodb(?:\+srv)?|rediss?|amqps?):\/\/)[^\s"'<>]{0,2000}@/gi,
+    '$1[credentials]@',
+  ],
+  [/\b([a-z][a-z0-9+.-]{0,30}:\/\/)[^\s"'<>/?#@]{1,2000}@/gi, '$1[credentials]@'],
+  [/\beyJ[\w-]{5,1500}\.[\w-]{5,}\.[\w-]*/g, '[token]'],
+  [/\bs(?::|%3A)[^\s;,"'.]{1,256}\.[A-Za-z0-9+/%]{20,}={0,2}/gi, '[cookie]'],
   [/\b(bearer|basic)\s+[\w.~+/=-]{6,}/gi, '$1 [secret]'],
 ];
 

@@ -100,7 +100,7 @@ function valueAt(text: string, start: number): { style: QuoteStyle; end: number 
   const end = match(line, text, start)?.end ?? start;
   const bare = text
     .slice(start, end)
-    .replace(/(?:^|[ \t]+)#.*$/, '')
+    .replace(/(?:^|(?<![ \t])[ \t]+)#.*$/, '')
     .trimEnd();
   return { style: 'none', end: start + bare.length };
 }

@@ -34,10 +34,36 @@ export async function readEnvFile(path: string, audience: Audience, root?: strin
   try {
     const bytes = await readFile(target.path);
     const text = decode(bytes, target.path);
+    assertBounded(text, target.path);
     assertPlaintext(text, target.path);
     return { target, bytes, text, assignments: parseEnvText(text), audience };
   } catch (error) {
     throw fileError(error, `read ${target.path}`);
+  }
+}
+
+const LARGEST_FILE = 1_048_576;
+const LONGEST_LINE = 262_144;
+const MOST_BLANKS = 1_000;
+
+/**
+ * Other programs' grammars are taken over as they stand there, and some need time that grows with the square of the blanks in a row.
+ * @throws KeyturnError `malformed` with the line.
+ */
+function assertBounded(text: string, path: string): void {
+  const refuse = (what: string, hint: string, at: number): never => {
+    const line = text.slice(0, at).split('\n').length;
+    throw new KeyturnError('malformed', `${path}:${line}: ${what}`, { hint });
+  };
+  if (text.length > LARGEST_FILE) refuse('the file is larger than any env file', 'is it the right file?', 0);
+  let lineStart = 0;
+  let blanks = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    blanks = code <= 0x20 || code === 0xa0 || code === 0xfeff ? blanks + 1 : 0;
+    if (code === 0x0a) lineStart = at + 1;
+    if (blanks > MOST_BLANKS) refuse(`more than ${MOST_BLANKS} blanks in a row`, 'take them out', at);
+    if (at - lineStart > LONGEST_LINE) refuse('the line is longer than any variable', 'is it the right file?', at);
   }
 }
 
