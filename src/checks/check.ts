@@ -2,11 +2,12 @@
 import type { Server } from '../databases/server.js';
 import type { SecretValue } from '../domain/secret-value.js';
 import type { CredentialRef } from '../domain/specs/common.js';
+import type { DatabaseRef } from '../domain/specs/database.js';
 
 export interface CheckContext {
   readonly signal: AbortSignal;
   /** Asked as a login that has nothing to give: SQL of the inventory runs code of the application. Closed by who made the context. */
-  readonly serverOf: (ref: CredentialRef) => Promise<Server>;
+  readonly serverOf: (ref: DatabaseRef) => Promise<Server>;
   /** @throws KeyturnError `credential-missing` naming the variable or file. */
   readonly resolveCredential: (ref: CredentialRef) => Promise<SecretValue>;
 }
