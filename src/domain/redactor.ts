@@ -162,8 +162,11 @@ function isPartOfWord(text: string, at: number): boolean {
 /** `scheme://user:password@host/…`: its parts are host and database too, which are shown; its password is a value of its own. */
 const ADDRESS = /^[a-z][a-z0-9+.-]{0,40}:\/\//i;
 
+/** `["user","password"]`: the name of a role may be shown, and the password is a value of its own. */
+const PAIR = /^\["(?:[^"\\]|\\.)*","(?:[^"\\]|\\.)*"\]$/s;
+
 function formsFor(value: string, mask: string): Form[] {
-  const inParts = !ADDRESS.test(value);
+  const inParts = !ADDRESS.test(value) && !PAIR.test(value);
   const texts = formsOf(value).flatMap((form) => [asWritten(form).text, decoded(form).text]);
   return [...new Set(texts)].flatMap((text) => (text.length < SHORTEST ? [] : [{ text, mask, inParts }]));
 }

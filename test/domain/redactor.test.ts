@@ -75,6 +75,12 @@ test('an address is taken out whole: its host and its database stay readable in 
   expect(redactor.apply('cannot reach db.example.test:5432')).toBe('cannot reach db.example.test:5432');
 });
 
+test('a credential is taken out whole: the name of its role stays readable, its password is a value of its own', () => {
+  const redactor = one('["shop_app_20261121","pw-1234567890"]');
+  expect(redactor.apply('now ["shop_app_20261121","pw-1234567890"]')).toBe('now [secret]');
+  expect(redactor.apply('role shop_app_20261121 is there')).toBe('role shop_app_20261121 is there');
+});
+
 describe('a short value', () => {
   test.each(['abc12', '4711', 'a$1b', 'Xy9z'])('is taken out where it stands alone: %s', (value) => {
     expect(one(value).apply(`pin=${value}, x${value}x "${value}"`)).toBe(`pin=[secret], x${value}x "[secret]"`);
