@@ -41,7 +41,6 @@ function absentLedger(): Ledger {
     ping: absent,
     append: absent,
     list: absent,
-    // eslint-disable-next-line require-yield
     pages: async function* () {
       await absent();
     },
