@@ -20,7 +20,7 @@ const SHAPES: readonly (readonly [what: string, pattern: RegExp])[] = [
   ['an API key', /\bsk-(?:ant-|proj-)?[A-Za-z0-9_-]{20,}|\bSG\.[\w-]{16,}\.|\bAIza[\w-]{30,}/],
   ['a Vault token', /\bhv[sbr]\.[\w-]{16,}/],
   ['a package registry token', /\bnpm_[A-Za-z0-9]{30,}|\bpypi-[\w-]{16,}|\bdckr_pat_/],
-  ['a signed token (JWT)', /\beyJ[\w-]{8,1500}\.eyJ[\w-]{8,}/],
+  ['a signed token (JWT)', /(?<![\w-])eyJ[\w-]{8,}\.eyJ[\w-]{8,}/],
   ['a password hash', /SCRAM-SHA-256\$|\$2[aby]\$\d\d\$|\$argon2/],
   ['credentials in an Authorization header', /\b(?:Basic|Bearer)\s+(?=[\w+/.=-]*(?:\d|[a-z][A-Z]))[\w+/.=-]{16,}/],
 ];
@@ -49,7 +49,7 @@ export function looksSecret(text: string): SecretLooking | null {
 }
 
 /** `/srv/k8s2/`: a path has names in it, and each is judged alone. Of random base64, one in a thousand begins like that. */
-const PATH = /^\/?[a-z]{2,}[a-z_-]*\/[\w/-]*$/;
+const PATH = /^\/?[a-z]{2}[a-z_-]*\/[\w/-]*$/;
 const SHORTEST_RANDOM = 24;
 
 function piecesOf(run: string): string[] {

@@ -3,6 +3,7 @@ import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, vi
 import type { Document, Node, YAMLError } from 'yaml';
 import type { Path } from './problems.js';
 import { looksSecret } from '../domain/secret-looking.js';
+import { beyondBounds } from './yaml-bounds.js';
 
 export interface Place {
   readonly line: number;
@@ -27,8 +28,12 @@ export interface YamlSource {
 /** How often anchors may be expanded: enough for shared blocks, far from an "alias bomb". */
 const MOST_ALIASES = 100;
 const DEEPEST = 60;
+/** Whoever finds so many takes the file away as a whole. */
+const MOST_SECRETS = 100;
 
 export function readYaml(text: string): YamlSource {
+  const beyond = beyondBounds(text);
+  if (beyond) return { data: undefined, problems: [beyond], locate: () => ({ line: 1, column: 1 }) };
   const lines = new LineCounter();
   const at = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
@@ -146,7 +151,7 @@ function structureProblems(document: Document.Parsed, at: (offset: number) => Pl
 function pastedSecrets(text: string, document: Document.Parsed, at: (offset: number) => Place): Draft[] {
   const found = new Map<number, Draft>();
   const report = (place: Place, what: string): void => {
-    if (found.has(place.line)) return;
+    if (found.has(place.line) || found.size >= MOST_SECRETS) return;
     const message = `this looks like ${what}: an inventory holds references, never values`;
     found.set(place.line, {
       ...place,
@@ -164,6 +169,7 @@ function pastedSecrets(text: string, document: Document.Parsed, at: (offset: num
   }
   visit(document, {
     Scalar(_key, node) {
+      if (found.size >= MOST_SECRETS) return;
       const seen = typeof node.value === 'string' ? looksSecret(node.value) : null;
       if (!seen || typeof node.value !== 'string') return;
       const [start, end] = [at(node.range?.[0] ?? 0), at(node.range?.[1] ?? 0)];

@@ -75,12 +75,16 @@ function partsOf(value: string): string[] {
   ];
 }
 
+/** With a list of its own instead of calls: whatever depth it has, the stack does not grow. */
 function textsInJson(data: unknown): string[] {
-  if (isText(data)) return isSetting('', data) ? [] : [data];
-  if (typeof data !== 'object' || data === null) return [];
-  return Object.entries(data).flatMap(([name, value]) =>
-    isText(value) ? textsToHide(name, value) : textsInJson(value),
-  );
+  const found: string[] = [];
+  const left: (readonly [name: string, value: unknown])[] = [['', data]];
+  for (let next = left.pop(); next; next = left.pop()) {
+    const [name, value] = next;
+    if (isText(value)) found.push(...textsToHide(name, value));
+    else if (typeof value === 'object' && value !== null) left.push(...Object.entries(value));
+  }
+  return found;
 }
 
 function isSetting(name: string, value: string): boolean {

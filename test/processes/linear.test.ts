@@ -3,53 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { describe, expect, test } from 'vitest';
 import { cleanLines } from '../../src/processes/masks.js';
 import { oneLine } from '../../src/processes/safe-text.js';
-
-const PIECES = [
-  'a.',
-  'a',
-  ' ',
-  '\n',
-  ' \t#',
-  'A=',
-  'A="',
-  "A='",
-  'A=\\"',
-  '${A',
-  '$(',
-  '`',
-  '\\',
-  'a://',
-  'a://:',
-  'postgres://',
-  'postgres://a:b',
-  'eyJ-',
-  'eyJaaaaa.',
-  's:',
-  's:a.',
-  's%3A',
-  'bearer ',
-  'Bearer A',
-  'basic\t',
-  '-----BEGIN ',
-  'sk-',
-  'SG.',
-  'a1-',
-  'a,',
-  '"',
-  "'",
-  '{"a":',
-  '[',
-  '# ',
-  '- ',
-  'a: ',
-  '&a ',
-  '\u001b[0;',
-  '@',
-  '%',
-  '<',
-  '\u2028',
-  'é',
-];
+import { AWKWARD } from '../support/awkward-texts.js';
 
 const ignoring = (read: () => unknown): void => {
   try {
@@ -91,7 +45,7 @@ async function slow(
 describe('the time grows with the text only, for', () => {
   test.each(READERS)('%s', async (_name, read, bytes) => {
     const bad: string[] = [];
-    for (const piece of PIECES) {
+    for (const piece of AWKWARD) {
       const found = await slow(
         (size) => piece.repeat(Math.ceil(size / piece.length)),
         bytes,

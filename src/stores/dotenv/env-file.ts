@@ -45,12 +45,14 @@ export async function readEnvFile(path: string, audience: Audience, root?: strin
 const LARGEST_FILE = 1_048_576;
 const LONGEST_LINE = 262_144;
 const MOST_BLANKS = 1_000;
+/** All that a pattern's \s is, the rare ones of Unicode too, and control characters, which other languages' spaces are among. */
+const BLANK = /[\s\0-\x1f\x85]/;
 
 /**
  * Other programs' grammars are taken over as they stand there, and some need time that grows with the square of the blanks in a row.
  * @throws KeyturnError `malformed` with the line.
  */
-function assertBounded(text: string, path: string): void {
+export function assertBounded(text: string, path: string): void {
   const refuse = (what: string, hint: string, at: number): never => {
     const line = text.slice(0, at).split('\n').length;
     throw new KeyturnError('malformed', `${path}:${line}: ${what}`, { hint });
@@ -59,9 +61,8 @@ function assertBounded(text: string, path: string): void {
   let lineStart = 0;
   let blanks = 0;
   for (let at = 0; at < text.length; at += 1) {
-    const code = text.charCodeAt(at);
-    blanks = code <= 0x20 || code === 0xa0 || code === 0xfeff ? blanks + 1 : 0;
-    if (code === 0x0a) lineStart = at + 1;
+    blanks = BLANK.test(text[at] ?? '') ? blanks + 1 : 0;
+    if (text[at] === '\n') lineStart = at + 1;
     if (blanks > MOST_BLANKS) refuse(`more than ${MOST_BLANKS} blanks in a row`, 'take them out', at);
     if (at - lineStart > LONGEST_LINE) refuse('the line is longer than any variable', 'is it the right file?', at);
   }
