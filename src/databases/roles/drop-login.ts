@@ -94,11 +94,11 @@ function refuseOthers(
   }
 }
 
-/** Policies as well as ownership: DROP OWNED locks the table of each policy that it takes the role out of. */
+/** What would lock tables below. That DROP OWNED takes the role out of a policy locks none: an undo must not wait for that. */
 async function handOverTables(server: Server, database: string, { role, heir }: Drop): Promise<void> {
   const names = { from: role, to: heir };
   await changeTables(server, database, [role, heir], async (session) => [
-    ...(await policyChanges(session, { ...names, replace: true })),
+    ...(await policyChanges(session, names)),
     ...(await ownerChanges(session, names)),
   ]);
 }

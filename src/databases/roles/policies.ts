@@ -25,16 +25,15 @@ export async function readPolicies(session: Session, role: string): Promise<Poli
   return rows;
 }
 
-/** Adds `to` beside `from`, or puts it in its place. ALTER POLICY locks the table for a moment. */
+/** `to` beside `from`, where it is missing. ALTER POLICY locks the table for a moment. */
 export async function policyChanges(
   session: Session,
-  { from, to, replace = false }: { from: string; to: string; replace?: boolean },
+  { from, to }: { from: string; to: string },
 ): Promise<TableChange[]> {
   return (await readPolicies(session, from))
-    .filter(({ roles }) => replace || !roles.includes(to))
+    .filter(({ roles }) => !roles.includes(to))
     .map((policy) => {
-      const stay = policy.roles.filter((role) => !(replace && role === from) && role !== to);
-      const all = [...stay, to].map((role) => (role === null ? 'PUBLIC' : id(role)));
+      const all = [...policy.roles, to].map((role) => (role === null ? 'PUBLIC' : id(role)));
       return {
         ...{ oid: policy.oid, table: policy.table },
         statement: `ALTER POLICY ${id(policy.name)} ON ${policy.table} TO ${all.join(', ')}`,

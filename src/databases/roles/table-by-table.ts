@@ -1,6 +1,6 @@
 /**
  * Changes that lock a table against everybody, each in a transaction of its own: while one is waited for, no other is held. REASSIGN
- * OWNED and DROP OWNED take table after table in one transaction, and hold what they have while the application queues behind it.
+ * OWNED takes table after table in one transaction, and holds what it has while the application queues behind it.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';

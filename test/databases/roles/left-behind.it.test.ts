@@ -1,4 +1,5 @@
 /** What a drop under strategy copy would orphan in silence: prepared transactions, the administrator's own membership, a schema's name. */
+import pg from 'pg';
 import { beforeAll, describe, test } from 'vitest';
 import { listSessions, terminateSessions } from '../../../src/databases/access/sessions.js';
 import { scramVerifier } from '../../../src/databases/access/scram.js';
@@ -137,5 +138,25 @@ describe.each([14, 16, 18] as const)('PostgreSQL %s', (major) => {
     const application = await connectAs(postgres, fresh, 'shop');
     expect((await application.client.query('SELECT id FROM orders')).rows).toEqual([{ id: 7 }]);
     await application.close();
+  });
+
+  test('an undo does not wait for who is at work on a table whose policy names both roles', async ({
+    skip,
+    expect,
+  }) => {
+    if (!postgres) return skip();
+    const before = await postgres.sql(`SELECT rolname FROM pg_roles WHERE rolname = 'app_v1'`);
+    if (before.length === 0) await postgres.sql('ALTER ROLE app_v2 RENAME TO app_v1');
+    await inDatabase(postgres, 'CREATE POLICY p ON notes TO app_v1 USING (true)');
+    const server = serverFor(postgres);
+    await createLogin(server, { ...PAIR, verifier, mark: MARK });
+    const busy = new pg.Client({ connectionString: postgres.urlOf('app') });
+    await busy.connect();
+    await busy.query('BEGIN; LOCK TABLE notes IN ROW EXCLUSIVE MODE');
+    await dropLogin(server, { role: 'app_v2', heir: 'app_v1', mark: MARK });
+    await busy.end();
+    expect(await inDatabase(postgres, `SELECT roles FROM pg_policies WHERE policyname = 'p'`)).toEqual([
+      { roles: '{app_v1}' },
+    ]);
   });
 });
