@@ -23,15 +23,16 @@ export interface Update {
 export async function sendUpdate<T>(temporal: TemporalClient, { name, workflowId, input, ref }: Update): Promise<T> {
   const handle = temporal.client.workflow.getHandle(workflowId);
   const isRunning = (await describeRun(temporal, workflowId))?.status.name === 'RUNNING';
-  if (isRunning && isSilence(await askStatus(temporal, workflowId))) {
-    throw new KeyturnError(
-      'no-worker',
-      'the run is there, but no worker answers for it, or its code fails there: nothing was sent',
-      {
-        hint: `start one where the secrets are: ${invocation()} worker; then decide again`,
-        retryable: true,
-      },
-    );
+  const answer = isRunning ? await askStatus(temporal, workflowId) : 'starting';
+  if (isSilence(answer)) {
+    const why = answer === 'no worker' ? 'no worker answers for it' : 'its code fails on its worker';
+    throw new KeyturnError('no-worker', `the run is there, but ${why}: nothing was sent`, {
+      hint:
+        answer === 'no worker'
+          ? `start one where the secrets are: ${invocation()} worker; then decide again`
+          : "see the worker's log, and start a repaired worker; then decide again",
+      retryable: true,
+    });
   }
   try {
     return await within(temporal, UPDATE_TIMEOUT_MS, () => handle.executeUpdate<T, [unknown]>(name, { args: [input] }));
