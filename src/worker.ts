@@ -9,7 +9,7 @@ import type { ActivityDeps } from './activities/deps.js';
 import { nameOfKey } from './activities/same-key.js';
 import type { RotationActivities } from './activities/rotation-activities.js';
 import type { WorkerSettings } from './config.js';
-import { findHolder } from './holder.js';
+import { findHolder, namespaceOf } from './holder.js';
 import { InventoryReader } from './inventory/load.js';
 import { PostgresLedger } from './ledger/postgres-ledger.js';
 import { FileMemo } from './processes/file-memo.js';
@@ -47,6 +47,7 @@ export async function startWorker(settings: WorkerSettings, extras: WorkerExtras
     const deps = activityDeps(settings, ledger, {
       log: extras.log,
       findHolder: (id) => findHolder(client, id),
+      namespace: namespaceOf(client),
       serviceLocks: serviceLocks(client),
       tellRun: tellRun(client),
     });
@@ -86,7 +87,7 @@ export async function startWorker(settings: WorkerSettings, extras: WorkerExtras
 export function activityDeps(
   settings: Pick<WorkerSettings, 'inventory' | 'variables' | 'fingerprintKey'>,
   ledger: ActivityDeps['ledger'],
-  rest: Pick<ActivityDeps, 'log' | 'findHolder' | 'serviceLocks' | 'tellRun'>,
+  rest: Pick<ActivityDeps, 'log' | 'findHolder' | 'namespace' | 'serviceLocks' | 'tellRun'>,
 ): ActivityDeps {
   const inventory = new InventoryReader(settings.inventory);
   return {

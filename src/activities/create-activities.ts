@@ -52,7 +52,7 @@ export function createActivities(
     expandRequest: asActivity((_, request) => expandRequest(request, deps)),
     resolvePlan: asActivity((_, request) => planRotation(request, deps)),
     checkReadiness: asActivity(({ signal }, plan) => checkReadiness(plan, deps, signal)),
-    stageSecret: asActivity((_, hold) => stageSecret(hold, deps)),
+    stageSecret: asActivity((tools, hold) => stageSecret(hold, deps, tools)),
     arrangeSecret: asActivity((tools, hold) => arrangeSecret(hold, deps, tools)),
     discardSecret: asActivity((_, hold) => discardSecret(hold, deps)),
     forgetPrevious: asActivity((_, hold) => forgetPrevious(hold, deps)),
@@ -83,7 +83,7 @@ export function createActivities(
     setArchiveAside: asActivity((_, request) => setArchiveAside(request, deps)),
     printArchive: asActivity((_, plan) => printArchive(plan, deps)),
 
-    stageCredential: asActivity((_, hold) => stageCredential(hold, deps)),
+    stageCredential: asActivity((tools, hold) => stageCredential(hold, deps, tools)),
     changePassword: asActivity(({ signal }, hold) => changePassword(hold, deps, signal)),
     createRole: asActivity(({ signal }, hold) => createRole(hold, deps, signal)),
     proveNewRole: asActivity(({ signal }, hold) => proveNewRole(hold, deps, signal)),
@@ -99,7 +99,7 @@ export function createActivities(
     findRejected: asActivity(({ signal }, hold) => findRejected(hold, deps, signal)),
     terminateOldSessions: asActivity(({ signal }, hold) => terminateOldSessions(hold, deps, signal)),
 
-    stageKey: asActivity((_, hold) => stageKey(hold, deps)),
+    stageKey: asActivity((tools, hold) => stageKey(hold, deps, tools)),
     stopService: asActivity(({ signal }, service) => stopService(service, signal)),
     reencryptAtomically: asActivity((tools, hold) => reencryptAtomically(hold, deps, tools)),
     splitRows: asActivity(({ signal }, hold) => splitRows(hold, deps, signal)),

@@ -7,6 +7,12 @@ import type { ServiceLocks } from '../domain/service-lock.js';
 import type { Log, TellRun } from './as-activity.js';
 import type { Holder } from './rotation-activities.js';
 
+export interface Namespace {
+  readonly name: string;
+  /** No other namespace has it, in this cluster or another. */
+  readonly id: string;
+}
+
 export interface ActivityDeps {
   /** Reads a file anew once it has changed: an edited inventory counts from the next run on. */
   readonly loadInventory: () => Promise<Inventory>;
@@ -19,6 +25,8 @@ export interface ActivityDeps {
   readonly descriptions?: Descriptions;
   readonly ledger: Ledger;
   readonly findHolder: (workflowId: string) => Promise<Holder | null>;
+  /** Where this worker's runs are; null: nobody's, for a look from the command line. */
+  readonly namespace: (() => Promise<Namespace>) | null;
   readonly serviceLocks: ServiceLocks;
   readonly log: Log;
   /** Left out where no run is told. */

@@ -23,6 +23,7 @@ import { assessStrength } from '../stores/strength.js';
 import { answerDemand, demandOf } from './backup/demand.js';
 import { checkContext } from './check-context.js';
 import type { ActivityDeps } from './deps.js';
+import { judgeEarlierRun, leftovers } from './earlier-run.js';
 import { askAboutEncryption } from './encryption/readiness.js';
 import { askAboutCopies, reachOf } from './reach.js';
 import type { LeftBehind, Readiness } from './rotation-activities.js';
@@ -83,10 +84,10 @@ export async function assessReadiness(
     });
   });
   const { versions } = found;
-  let leftBehind = versions ? leftovers(versions, plan.requestId) : null;
-  if (leftBehind) {
-    const text = `run ${leftBehind.rotation} left versions behind (${leftBehind.arrangement}); they are settled first`;
-    lines.push({ question: 'earlier runs', state: 'warning', answer: text });
+  let leftBehind = versions && leftovers(versions, plan.requestId);
+  if (versions && leftBehind) {
+    const [left, { record }] = [leftBehind, versions];
+    await ask('earlier runs', async () => ({ warning: await judgeEarlierRun(plan, left, record, deps) }));
   }
   let inUse: SecretValue | null = null;
   if (versions?.current)
@@ -231,11 +232,6 @@ async function answer(question: string, body: Question): Promise<ReadinessLine> 
     if (!(error instanceof KeyturnError)) throw error;
     return { question, state: 'problem', answer: error.hint ? `${error.message} (${error.hint})` : error.message };
   }
-}
-
-function leftovers(versions: Versions, requestId: string): LeftBehind | null {
-  if (versions.rotation === null || versions.rotation === requestId) return null;
-  return { rotation: versions.rotation, arrangement: versions.arrangement };
 }
 
 async function valueInUse(plan: RotationPlan, deps: ActivityDeps): Promise<SecretValue> {

@@ -25,6 +25,8 @@ export interface Hold {
 export interface LeftBehind {
   readonly rotation: string;
   readonly arrangement: Arrangement;
+  /** The furthest that it had come to, whatever is shown now. */
+  readonly reached: Arrangement;
   /** Of a database credential: how far its old role is gone. */
   readonly oldRole?: 'usable' | 'shut out' | 'gone';
 }

@@ -9,18 +9,21 @@ import { openStore } from '../stores/open-store.js';
 import { assessStrength } from '../stores/strength.js';
 import type { ActivityTools } from './as-activity.js';
 import type { ActivityDeps } from './deps.js';
+import { stagedByRun } from './earlier-run.js';
 import type { Hold } from './rotation-activities.js';
 import { sharedWith } from './uniqueness.js';
 
 export async function stageSecret(
   hold: Hold & { ref: SecretRef; generator: string; minimumLength: number },
   deps: ActivityDeps,
+  { workflowId }: Pick<ActivityTools, 'workflowId'>,
 ): Promise<Evidence> {
   const value = generateValue(hold.generator, hold.ref.secret);
   await demandStrongAndUnlike(value, hold, deps);
   const { slot, rotation } = hold;
   // A value staged by an earlier attempt wins; the fresh one above is then simply dropped.
-  const versions = await openStore(slot.store, deps).stage(slot, rotation, () => value);
+  const by = await stagedByRun(deps, workflowId);
+  const versions = await openStore(slot.store, deps).stage(slot, rotation, () => value, by);
   return describe(`${slot.key} staged`, versions);
 }
 

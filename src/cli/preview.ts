@@ -22,7 +22,7 @@ export async function preview(plan: RotationPlan, settings: Settings): Promise<R
       },
       ledger,
       // Who runs is `keyturn status`'s to say; a plan asks the world, not Temporal.
-      { findHolder: () => Promise.resolve(null), serviceLocks: NO_LOCKS, log: () => undefined },
+      { findHolder: () => Promise.resolve(null), namespace: null, serviceLocks: NO_LOCKS, log: () => undefined },
     );
     return await previewRotation(plan, deps);
   } finally {

@@ -31,10 +31,39 @@ export type VersionLabel = 'pending' | 'current' | 'previous';
 export const ARRANGEMENTS = ['old only', 'old, accept new', 'new, accept old', 'new only'] as const;
 export type Arrangement = (typeof ARRANGEMENTS)[number];
 
+/** Of two, the one that is further on the way to the new value. */
+export function furtherOf(one: Arrangement, other: Arrangement): Arrangement {
+  return ARRANGEMENTS.indexOf(one) > ARRANGEMENTS.indexOf(other) ? one : other;
+}
+
+/** How far a rotation has come, in words. `reached` is the furthest. */
+export function cameTo({ reached, arrangement }: { reached: Arrangement; arrangement: Arrangement }): string {
+  const furthest = `it had come to "${reached}"`;
+  return reached === arrangement ? furthest : `${furthest}, and the store shows "${arrangement}" now`;
+}
+
 export interface VersionInfo {
   /** See stores/fingerprint.ts: keyed and shortened; the only form of a value that leaves a store. */
   readonly fingerprint: string;
   readonly length: number;
+}
+
+/** The run that staged a value. Only the Temporal that holds its lock can say whether it is over. */
+export interface StagedBy {
+  readonly namespace: string;
+  /** The namespace's own id: no other one has it, in this cluster or another, whatever its name. */
+  readonly namespaceId: string;
+  readonly workflowId: string;
+}
+
+/** What is known of a rotation from its own record, whatever the application is shown now. */
+export interface RotationRecord {
+  /** The furthest that the application was ever shown of it, or was about to be. */
+  readonly reached: Arrangement;
+  /** Somebody has changed what is shown since: it is none of this rotation's arrangements. */
+  readonly edited: boolean;
+  /** null: not known. */
+  readonly stagedBy: StagedBy | null;
 }
 
 export interface Versions {
@@ -43,5 +72,8 @@ export interface Versions {
   readonly previous: VersionInfo | null;
   /** The rotation that staged `pending` or left `previous`; null when neither exists. */
   readonly rotation: string | null;
+  /** null exactly where `rotation` is. */
+  readonly record: RotationRecord | null;
+  /** What is shown; after a person's edit as near as one of the four can say it. */
   readonly arrangement: Arrangement;
 }

@@ -17,7 +17,7 @@
  */
 import type { Evidence } from '../domain/evidence.js';
 import type { SecretValue } from '../domain/secret-value.js';
-import type { Arrangement, SecretSlot, VersionLabel, Versions } from '../domain/slot.js';
+import type { Arrangement, SecretSlot, StagedBy, VersionLabel, Versions } from '../domain/slot.js';
 import type { FileMemo } from '../processes/file-memo.js';
 
 /** What whole stores hold, as fingerprints: for the question whether a value stands in another place too. */
@@ -41,13 +41,17 @@ export interface SecretStore {
   /**
    * Puts a new value durably into `pending`. `make` is called only when this rotation has staged none yet, so a retry
    * reuses the first value. Remembers what `current` was, to notice a person's edit before it would be overwritten.
+   * @param stagedBy left out: nobody will know whether that run is over.
    */
-  stage(slot: SecretSlot, rotation: string, make: () => SecretValue): Promise<Versions>;
+  stage(slot: SecretSlot, rotation: string, make: () => SecretValue, stagedBy?: StagedBy): Promise<Versions>;
 
   /** Shows the application the given arrangement of this rotation's two values; any arrangement may follow any other. */
   arrange(slot: SecretSlot, rotation: string, arrangement: Arrangement): Promise<Versions>;
 
-  /** Undo of `stage`: destroys `pending`. Only under `old only`. Nothing staged: does nothing. */
+  /**
+   * Undo of `stage`: destroys `pending`. Only under `old only`; nor, with `changed-meanwhile`, where the application was shown the
+   * value before a person edited what it is shown. Nothing staged: does nothing.
+   */
   discard(slot: SecretSlot, rotation: string): Promise<Versions>;
 
   /** Destroys `previous`. Only under `new only`. Nothing left: does nothing. */

@@ -12,6 +12,7 @@ import { outlineRecovery } from '../domain/recovery-runbook.js';
 import type { PlannedEncryption, PlannedRecovery } from '../domain/plan.js';
 import { formatRef, rotationWorkflowId } from '../domain/refs.js';
 import type { RotationReport } from '../domain/report.js';
+import { cameTo } from '../domain/slot.js';
 import { workflowInfo } from '@temporalio/workflow';
 import { effects, longEffects, persistentEffects } from './lib/activities.js';
 import { Board } from './lib/board.js';
@@ -56,7 +57,7 @@ async function carryOut(run: Run, encryption: PlannedEncryption, recovery: Plann
   if (left) {
     board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
     await run.step('settle', () =>
-      Promise.resolve({ summary: `run ${left.rotation} had come to "${left.arrangement}": its key is used on` }),
+      Promise.resolve({ summary: `of run ${left.rotation} ${cameTo(left)}: its key is used on` }),
     );
   }
   const runOn = found.stoppable.length < plan.services.length;

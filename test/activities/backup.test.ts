@@ -62,6 +62,7 @@ ${secret('KEY', 'signing', true)}${secret('SESSION', 'session', false)}${secret(
         ledgerAnswers ? Promise.resolve() : Promise.reject(new KeyturnError('ledger-unavailable', 'nobody answers')),
     } as ActivityDeps['ledger'],
     findHolder: () => Promise.resolve(null),
+    namespace: null,
     serviceLocks: NO_LOCKS,
     log: () => undefined,
   };

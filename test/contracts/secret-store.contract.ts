@@ -108,7 +108,7 @@ export function secretStoreContract({ name, exposure, open }: StoreContract): vo
 
     it('finds nothing under way at first', async () => {
       expect(await store.describe(slot)).toMatchObject({
-        ...{ pending: null, previous: null, rotation: null, arrangement: 'old only' },
+        ...{ pending: null, previous: null, rotation: null, record: null, arrangement: 'old only' },
         current: { length: fixture.initial.length },
       });
       expect((await store.read(slot, 'current')).reveal()).toBe(fixture.initial);
@@ -263,6 +263,32 @@ export function secretStoreContract({ name, exposure, open }: StoreContract): vo
       const edited = await fixture.snapshot();
       await refuses('changed-meanwhile', () => store.arrange(slot, 'r1', 'old only'));
       expect(await fixture.snapshot()).toBe(edited);
+    });
+
+    it('knows whose a value is and how far it ever came, whatever is shown, and gives up neither value after an edit', async () => {
+      const stagedBy = { namespace: 'default', namespaceId: 'an-id', workflowId: 'rotate:a/b/C' };
+      await store.stage(slot, 'r1', () => new SecretValue(NEW), stagedBy);
+      const recordOf = async () => (await fixture.reopen().describe(slot)).record;
+      expect(await recordOf()).toEqual({ reached: 'old only', edited: false, stagedBy });
+      const forward = arrangements.filter((each) => each !== 'old only');
+      for (const arrangement of forward) {
+        await store.arrange(slot, 'r1', arrangement);
+        expect(await recordOf()).toEqual({ reached: arrangement, edited: false, stagedBy });
+      }
+      await store.arrange(slot, 'r1', 'old only');
+      expect(await recordOf()).toEqual({ reached: 'new only', edited: false, stagedBy });
+      await fixture.edit(OTHER);
+      expect(await recordOf()).toEqual({ reached: 'new only', edited: true, stagedBy });
+      await refuses('changed-meanwhile', () => store.discard(slot, 'r1'));
+      expect((await store.read(slot, 'pending')).reveal()).toBe(NEW);
+    });
+
+    it('an edit of a value that was shown does not make it one that nothing used', async () => {
+      await stage();
+      await store.arrange(slot, 'r1', 'new only');
+      await fixture.edit(OTHER);
+      await refuses('changed-meanwhile', () => store.discard(slot, 'r1'));
+      expect((await store.describe(slot)).rotation).toBe('r1');
     });
 
     it('refuses the current value as the new one', async () => {

@@ -192,7 +192,7 @@ describe('two files', () => {
         else expect(between).toEqual(end);
         const clean = await fixture(files);
         await clean.store().stage(clean.slot('key', PREVIOUS), 'r', make);
-        await clean.store().arrange(clean.slot('key', PREVIOUS), 'r', to);
+        for (const each of [from, to]) await clean.store().arrange(clean.slot('key', PREVIOUS), 'r', each);
         expect(await secrets.snapshot()).toBe(await clean.snapshot());
         expect(await secrets.store().describe(slot)).toEqual(await clean.store().describe(clean.slot('key', PREVIOUS)));
       }

@@ -182,7 +182,7 @@ describe.each(RUNBOOKS)('$name', (runbook) => {
     it.concurrent.for(['old only', 'new only'])(
       'leak: what a terminated run had come to ("%s") is finished, and its value, older than the report, is replaced in its turn',
       async (arrangement, { expect }) => {
-        const leftBehind = { rotation: 'dead-run', arrangement };
+        const leftBehind = { rotation: 'dead-run', arrangement, reached: arrangement };
         const run = await start({ type, reason: 'leak', leftBehind, ...(changes && { changes }) });
         expect(await run.handle.result()).toMatchObject({ outcome: 'completed', todo: [] });
         expect(run.calls.filter((call) => /^stage/.test(call))).toHaveLength(2);

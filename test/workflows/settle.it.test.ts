@@ -20,10 +20,15 @@ const ASKED_ONLY = ['resolvePlan', 'checkReadiness'];
 const { proof } = fullPlan('S', 'q');
 
 /** As a run terminated there has left it: `v1` is its value where services sign with the new one. */
-function leftAt(arrangement: Arrangement, make: typeof planOf, changes: Parameters<typeof planOf>[2] = {}): World {
+function leftAt(
+  arrangement: Arrangement,
+  make: typeof planOf,
+  changes: Parameters<typeof planOf>[2] = {},
+  reached = arrangement,
+): World {
   const world = worldOf(make, changes);
   const { state } = world;
-  world.leftBehind = { rotation: 'dead-run', arrangement };
+  world.leftBehind = { rotation: 'dead-run', arrangement, reached };
   state.arrangement = arrangement;
   state[arrangement.startsWith('new') ? 'previous' : 'pending'] = 'v0';
   for (const service of Object.keys(state.running)) state.running[service] = arrangement;
@@ -143,8 +148,8 @@ describe('where the policy asks people', () => {
         const handle = await harness.start(world, { reason: 'leak' });
         const { gate } = await harness.until(handle, (status) => status.gate !== null);
         expect(gate?.name).toBe('settle');
-        expect(gate?.question).toContain(`Run dead-run was ended when shop/production/${world.plan.ref.secret}`);
-        expect(gate?.question).toContain(`"${arrangement}"`);
+        expect(gate?.question).toContain(`Run dead-run was ended, and of shop/production/${world.plan.ref.secret}`);
+        expect(gate?.question).toContain(`had come to "${arrangement}"`);
         expect(gate?.question).toContain(
           arrangement.startsWith('new')
             ? 'prove its old value refused, destroy its old value for good'
@@ -181,6 +186,31 @@ describe('where the policy asks people', () => {
     expect(world.state.ledger).toMatchObject([{ outcome: 'completed' }, { outcome: 'rejected' }]);
     expect(world.state.ledger[0]?.evidence[0]?.evidence?.summary).toContain(BEN.by);
   });
+
+  it.each(['old only', 'old, accept new'] as const)(
+    'a value that had signed is not taken back from "%s" before people have agreed, whatever the policy says',
+    async (arrangement) => {
+      const world = leftAt(arrangement, planOf, { approval: UNGATED }, 'new, accept old');
+      await harness.withWorker(world, async () => {
+        const handle = await harness.start(world);
+        const { gate } = await harness.until(handle, (status) => status.gate !== null);
+        expect(gate?.name).toBe('settle');
+        const came = `had come to "new, accept old", and the store shows "${arrangement}" now`;
+        expect(gate?.question).toContain(came);
+        expect(gate?.question).toContain('what was signed with its value is refused then');
+        expect(world.calls).toEqual(ASKED_ONLY);
+        await handle.executeUpdate('approve', { args: [BEN] });
+        const report = (await handle.result()) as RotationReport;
+        expect(report.outcome).toBe('completed');
+        const settled = report.steps.find(({ name }) => name === 'Settle what an earlier run left behind');
+        expect(settled?.evidence?.summary).toContain(came);
+        expect(JSON.stringify([report, world.state.ledger])).not.toMatch(/nothing used|not used for signing/);
+      });
+      expect(settling(world)).toEqual([
+        ...['arrangeSecret old only', 'deployService', 'deployService', 'discardSecret', 'recordRotation'],
+      ]);
+    },
+  );
 
   it('a value that was merely staged is discarded without asking', async () => {
     const world = leftAt('old only', planOf, { approval: approvalSpec.parse({ gates: ['promote'] }) });

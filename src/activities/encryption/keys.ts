@@ -6,6 +6,7 @@ import type { Evidence } from '../../domain/evidence.js';
 import type { SecretRef } from '../../domain/refs.js';
 import type { Versions } from '../../domain/slot.js';
 import { openStore } from '../../stores/open-store.js';
+import type { ActivityTools } from '../as-activity.js';
 import type { ActivityDeps } from '../deps.js';
 import type { Direction, EncryptionHold } from '../encryption-activities.js';
 import type { Hold } from '../rotation-activities.js';
@@ -48,8 +49,9 @@ export function keysInDirection({ old, fresh }: Keys, direction: Direction): { f
 export async function stageKey(
   hold: EncryptionHold & { ref: SecretRef; generator: string; minimumLength: number },
   deps: ActivityDeps,
+  tools: Pick<ActivityTools, 'workflowId'>,
 ): Promise<Evidence> {
-  const evidence = await stageSecret(hold, deps);
+  const evidence = await stageSecret(hold, deps, tools);
   const { old, fresh } = await keysOf(hold, deps);
   if (timingSafeEqual(old, fresh)) {
     throw new KeyturnError('same-key', `the new key of ${hold.slot.key} is the one that is in use`, {

@@ -10,13 +10,16 @@ import { composeCredential, readCredential } from '../../stores/credential-value
 import { generateValue } from '../../stores/generate.js';
 import { openStore } from '../../stores/open-store.js';
 import { assessStrength } from '../../stores/strength.js';
+import type { ActivityTools } from '../as-activity.js';
 import type { ActivityDeps } from '../deps.js';
+import { stagedByRun } from '../earlier-run.js';
 import type { SwapHold } from '../swap-activities.js';
 import { loginsOf, openServer } from './open-swap.js';
 
 export async function stageCredential(
   hold: SwapHold & { ref: SecretRef; generator: string; minimumLength: number },
   deps: ActivityDeps,
+  { workflowId }: Pick<ActivityTools, 'workflowId'>,
 ): Promise<Evidence> {
   const { slot, rotation, swap, ref, generator, minimumLength } = hold;
   const store = openStore(slot.store, deps);
@@ -39,7 +42,12 @@ export async function stageCredential(
     );
   }
   const login = { user: swap.newRole ?? user, password };
-  const versions = await store.stage(slot, rotation, () => composeCredential(swap.shape, current, login));
+  const versions = await store.stage(
+    slot,
+    rotation,
+    () => composeCredential(swap.shape, current, login),
+    await stagedByRun(deps, workflowId),
+  );
   const staged = await loginsOf(hold, deps);
   return {
     summary: `${slot.key} staged for role ${staged.fresh.user} (now ${staged.old.user}; pending ${versions.pending?.fingerprint ?? 'in use already'})`,

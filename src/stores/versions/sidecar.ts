@@ -2,14 +2,15 @@
  * `FILE.keyturn`, beside the env file, or `DIRECTORY.keyturn`, beside a directory of secrets: what the application must not see.
  * One entry for each secret under rotation, with both values and how its place looked before, so that every arrangement can be
  * made from it, and undone to the byte. It does not say which arrangement is in force: what the application reads itself does
- * (arrangements.ts), so no crash can make them disagree.
+ * (arrangements.ts), so no crash can make them disagree. It does say how far the rotation has ever come (`reached`): what services
+ * were deployed with cannot be read off files that a person may have edited.
  */
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { KeyturnError } from '../../domain/errors.js';
 import { SecretValue } from '../../domain/secret-value.js';
-import type { SecretSlot } from '../../domain/slot.js';
+import { ARRANGEMENTS, type SecretSlot } from '../../domain/slot.js';
 import { partSpec } from '../../domain/specs/secret.js';
 import { errorCode, fileError } from '../files/file-errors.js';
 import { parsePair } from '../pair-value.js';
@@ -29,6 +30,9 @@ const entrySchema = z.strictObject({
   rotation: z.string().min(1),
   /** ISO 8601. */
   stagedAt: z.string(),
+  stagedBy: z.strictObject({ namespace: z.string(), namespaceId: z.string(), workflowId: z.string() }).nullable(),
+  /** The furthest arrangement that was ever written, noted before it was; undone or not. */
+  reached: z.enum(ARRANGEMENTS),
   old: z.string().min(1),
   new: z.string().min(1),
   /** Further values of a list, accepted besides the old one until the new one stands alone. */

@@ -1,11 +1,17 @@
 /** The beginning of a rotation: whether it may begin, and what it has to remember. */
 import { KeyturnError } from '../../domain/errors.js';
-import type { SecretSlot } from '../../domain/slot.js';
+import type { SecretSlot, StagedBy } from '../../domain/slot.js';
 import { pairText, parsePair } from '../pair-value.js';
 import { secondName, type Shown } from './arrangements.js';
 import { slotId, type Entry, type Sidecar } from './sidecar.js';
 
 type Was = Pick<Entry, 'original' | 'second'>;
+
+/** Whose it is. */
+interface Whose {
+  readonly rotation: string;
+  readonly stagedBy: StagedBy | null;
+}
 
 /** Two rotations must not work on overlapping text: a variable and a part of it, or a variable used as the other's second. */
 export function assertFree(sidecar: Sidecar, slot: SecretSlot): void {
@@ -26,7 +32,7 @@ export function assertFree(sidecar: Sidecar, slot: SecretSlot): void {
  * What is remembered of a rotation, and of its place as it is now.
  * @throws KeyturnError `unrepresentable`, `same-value`.
  */
-export function newEntry(slot: SecretSlot, rotation: string, shown: Shown, made: string, was: Was): Entry {
+export function newEntry(slot: SecretSlot, { rotation, stagedBy }: Whose, shown: Shown, made: string, was: Was): Entry {
   const [old = '', ...rest] = shown.values;
   const fresh = slot.exposure.style === 'pair' ? normalPair(made, slot.key) : made;
   if (fresh === '') throw new KeyturnError('unrepresentable', `the new value of ${slot.key} is empty`);
@@ -39,6 +45,8 @@ export function newEntry(slot: SecretSlot, rotation: string, shown: Shown, made:
     exposure: slot.exposure,
     rotation,
     stagedAt: new Date().toISOString(),
+    stagedBy,
+    reached: 'old only',
     old,
     new: fresh,
     rest,

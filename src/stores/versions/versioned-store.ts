@@ -12,7 +12,8 @@ import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { SecretValue } from '../../domain/secret-value.js';
 import { pathOf } from '../../domain/place.js';
-import type { Arrangement, SecretSlot, VersionLabel, Versions } from '../../domain/slot.js';
+import { furtherOf, type Arrangement, type SecretSlot, type StagedBy } from '../../domain/slot.js';
+import type { VersionLabel, Versions } from '../../domain/slot.js';
 import { fileError } from '../files/file-errors.js';
 import { lockFile, type FileLock, type LockTiming } from '../files/file-lock.js';
 import { removeTemporaries } from '../files/replace-file.js';
@@ -102,13 +103,18 @@ export class VersionedStore<L extends Look> implements SecretStore {
     return { value, paths: [...new Set([...named, place, sidecar.path, ...look.seen.map(({ path }) => path)])] };
   }
 
-  async stage(slot: SecretSlot, rotation: string, make: () => SecretValue): Promise<Versions> {
+  async stage(
+    slot: SecretSlot,
+    rotation: string,
+    make: () => SecretValue,
+    stagedBy: StagedBy | null = null,
+  ): Promise<Versions> {
     return this.exclusively(slot, async (opened, turn) => {
       const { look, sidecar } = opened;
       if (this.own(sidecar, slot, rotation)) return this.versions(opened, slot);
       assertFree(sidecar, slot);
       const shown = this.medium.read(look, slot);
-      const entry = newEntry(slot, rotation, shown, make().reveal(), this.medium.remember(look, slot));
+      const entry = newEntry(slot, { rotation, stagedBy }, shown, make().reveal(), this.medium.remember(look, slot));
       // Every later step is tried now, on paper: none may turn out to be impossible half-way.
       for (const arrangement of arrangementsFor(entry.exposure)) this.medium.changes(look, entry, arrangement);
       return this.save(opened, { ...sidecar.entries, [slotId(slot)]: entry }, turn, slot);
@@ -123,12 +129,16 @@ export class VersionedStore<L extends Look> implements SecretStore {
         throw new KeyturnError('nothing-staged', `rotation ${rotation} has staged no value for ${slotId(slot)}`);
       const shown = this.medium.read(look, entry);
       const exact = arrangementOf(shown, entry);
-      if (exact === arrangement) return this.versions(opened, slot);
       if (exact === undefined && this.medium.between(shown, entry) === undefined) {
         throw new KeyturnError('changed-meanwhile', `${place}: someone changed ${namesOf(slot)} since it was staged`, {
           hint: 'nothing was overwritten: put back what stood there, or discard the staged value and start again',
         });
       }
+      // Before the application can see it: from here on the value may have been used, whatever is shown later.
+      const reached = furtherOf(entry.reached, arrangement);
+      if (reached !== entry.reached)
+        await this.save(opened, { ...sidecar.entries, [slotId(slot)]: { ...entry, reached } }, turn, slot);
+      if (exact === arrangement) return this.versions(await this.open([slot]), slot);
       const { faultPoint } = this.options;
       await writeChanges(this.medium.changes(look, entry, arrangement), look, {
         lock: turn.lock,
@@ -139,7 +149,7 @@ export class VersionedStore<L extends Look> implements SecretStore {
     });
   }
 
-  /** Also when a person has meanwhile replaced the value: the pending one is destroyed as long as nothing shows it. */
+  /** Also when a person has meanwhile replaced the value: the pending one is destroyed as long as nothing has ever shown it. */
   async discard(slot: SecretSlot, rotation: string): Promise<Versions> {
     return this.drop(slot, rotation, 'old only', 'pending');
   }
@@ -188,8 +198,12 @@ export class VersionedStore<L extends Look> implements SecretStore {
           hint: `arrange "${under}" first`,
         });
       }
-      if (exact === undefined && label === 'previous') {
-        throw new KeyturnError('changed-meanwhile', `${place}: someone changed ${namesOf(slot)} since it was arranged`);
+      if (exact === undefined && (label === 'previous' || entry.reached !== 'old only')) {
+        throw new KeyturnError(
+          'changed-meanwhile',
+          `${place}: someone changed ${namesOf(slot)} after it had come to "${entry.reached}"; the ${label} value may be in use`,
+          { hint: `nothing was destroyed: put back what stood there, and run again` },
+        );
       }
       const left = Object.entries(sidecar.entries).filter(([id]) => id !== slotId(slot));
       return this.save(opened, Object.fromEntries(left), turn, slot);
@@ -210,14 +224,18 @@ export class VersionedStore<L extends Look> implements SecretStore {
     const entry = sidecar.entries[slotId(slot)];
     const shown = this.medium.read(look, entry ?? slot);
     const current = info(shown.values[0] ?? '');
-    if (!entry) return { current, pending: null, previous: null, rotation: null, arrangement: 'old only' };
-    const arrangement = arrangementOf(shown, entry) ?? this.nearest(shown, entry);
+    if (!entry)
+      return { current, pending: null, previous: null, rotation: null, record: null, arrangement: 'old only' };
+    const exact = arrangementOf(shown, entry) ?? this.medium.between(shown, entry);
+    const arrangement = exact ?? nearestArrangement(shown, entry);
+    const { reached, stagedBy } = entry;
     const isNew = arrangement.startsWith('new');
     return {
       current,
       pending: isNew ? null : info(entry.new),
       previous: isNew ? info(entry.old) : null,
       rotation: entry.rotation,
+      record: { reached, edited: exact === undefined, stagedBy },
       arrangement,
     };
   }

@@ -3,7 +3,7 @@ import type { EncryptionHold } from '../../activities/encryption-activities.js';
 import type { Evidence } from '../../domain/evidence.js';
 import type { PlannedEncryption } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
-import type { Arrangement } from '../../domain/slot.js';
+import { cameTo, type Arrangement } from '../../domain/slot.js';
 import { effects, longEffects, persistentEffects, persistentLongEffects } from './activities.js';
 import { proveOldDead } from './proving.js';
 import { holdOf } from './rollout.js';
@@ -37,7 +37,7 @@ export async function beginKey(run: Run, encryption: PlannedEncryption): Promise
     run.goesOnWith(left.rotation);
     board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
     await run.step('settle', () =>
-      Promise.resolve({ summary: `run ${left.rotation} had come to "${left.arrangement}": its key is used on` }),
+      Promise.resolve({ summary: `of run ${left.rotation} ${cameTo(left)}: its key is used on` }),
     );
   }
   await run.step(

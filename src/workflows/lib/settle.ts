@@ -1,17 +1,19 @@
 /**
  * What a terminated run left behind. Temporal's lock says that it no longer runs, so its versions may be settled, but by the
  * rules of a run's own steps: people decide where the plan asks them, services are disturbed in the maintenance window, and an
- * old value is destroyed only after it was proven dead. A value that is merely staged goes without asking, since nothing uses it.
+ * old value is destroyed only after it was proven dead. A value that was merely staged goes without asking, since nothing has used it;
+ * that is known from how far the run ever came, for what is shown now may have been put back by hand.
  */
 import { CancellationScope } from '@temporalio/workflow';
 import { formatMilliseconds } from '../../domain/durations.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { filesOf } from '../../domain/place.js';
 import { NO_PROOF_DECLARED, notProven, proofInWords, type Proof } from '../../domain/proof.js';
+import { isExposed } from '../../domain/reason.js';
 import { formatRef } from '../../domain/refs.js';
 import type { Outcome } from '../../domain/report.js';
 import { overlapMilliseconds } from '../../domain/session-runbook.js';
-import type { Arrangement } from '../../domain/slot.js';
+import { cameTo, type Arrangement } from '../../domain/slot.js';
 import type { Hold, LeftBehind } from '../../activities/rotation-activities.js';
 import { effects, longEffects, persistentEffects } from './activities.js';
 import { deployAll, holdOf } from './rollout.js';
@@ -33,13 +35,15 @@ type Key = keyof typeof STEPS;
 const KEYS = Object.keys(STEPS) as Key[];
 
 export async function settleLeftovers(run: Run, left: LeftBehind): Promise<void> {
-  const { arrangement, rotation } = left;
+  const { arrangement, reached, rotation } = left;
+  if (reached === 'old only') {
+    show(run, ['settle']);
+    await run.step('settle', () => discard(run, left));
+    run.settled(`what run ${rotation} had staged is discarded`, true);
+    return;
+  }
   switch (arrangement) {
     case 'old only':
-      show(run, ['settle']);
-      await run.step('settle', () => discard(run, left));
-      run.settled(`what run ${rotation} had staged is discarded`, true);
-      return;
     case 'old, accept new':
       await takeBack(run, left);
       return;
@@ -49,10 +53,13 @@ export async function settleLeftovers(run: Run, left: LeftBehind): Promise<void>
   }
 }
 
-/** Every service verifies with the value, none signs with it. */
+/**
+ * The store shows the old value signing: it was so for as long as the run came no further, or the run was on its way back, or
+ * somebody has put the old value back. In the last two cases services may have signed with the new one.
+ */
 async function takeBack(run: Run, left: LeftBehind): Promise<void> {
   const { rotation } = left;
-  show(run, [...gateOf(run), 'settle', 'settle-record']);
+  show(run, [...gateOf(run, left), 'settle', 'settle-record']);
   await askFirst(run, left, `take its value back (${deployed(run)}) and destroy it`);
   await holdWindowAndServices(run, 'settle');
   const since = Date.now();
@@ -61,11 +68,11 @@ async function takeBack(run: Run, left: LeftBehind): Promise<void> {
       await arrange(run, left, 'old only');
       const { summary } = await deployAll(run, 'forward');
       await discard(run, left);
-      return { summary: `run ${rotation} had a value accepted but not used for signing: taken back; ${summary}` };
+      return { summary: `the value of run ${rotation} is taken back (${cameTo(left)}); ${summary}` };
     }),
   );
   await run.services.release();
-  run.settled(`the value that run ${rotation} had accepted beside the old one is taken back`, true);
+  run.settled(`the value of run ${rotation} is taken back (${cameTo(left)})`, true);
   await CancellationScope.nonCancellable(() => record(run, left, 'rolled back', { since, proof: null }));
 }
 
@@ -76,7 +83,7 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
   const { rotation } = left;
   const waits = left.arrangement === 'new, accept old' && overlap !== null;
   show(run, [
-    ...gateOf(run),
+    ...gateOf(run, left),
     ...(waits ? (['settle-deploy', 'settle-wait'] as const) : []),
     'settle',
     ...(verify.length > 0 ? (['settle-verify'] as const) : []),
@@ -148,12 +155,13 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
   });
 }
 
-/** The policy's word: where a run's own steps need people, so does finishing another one's. */
-async function askFirst(run: Run, { arrangement, rotation }: LeftBehind, what: string): Promise<void> {
+async function askFirst(run: Run, left: LeftBehind, what: string): Promise<void> {
+  const { arrangement, rotation } = left;
   run.settled(`what run ${rotation} left is not settled: the store still shows "${arrangement}"`, false);
-  if (gateOf(run).length === 0) return;
+  if (gateOf(run, left).length === 0) return;
   const name = formatRef(run.plan.ref);
-  const question = `Run ${rotation} was ended when ${name} had come to "${arrangement}". Settle it first: ${what}?`;
+  const signed = mayHaveSigned(left) ? ', and what was signed with its value is refused then' : '';
+  const question = `Run ${rotation} was ended, and of ${name} ${cameTo(left)}. Settle it first: ${what}${signed}?`;
   await run.gate('approve-settle', 'settle', question);
 }
 
@@ -206,8 +214,18 @@ function holdOn({ plan }: Run, { rotation }: LeftBehind): Hold {
   return { ...holdOf(plan), rotation };
 }
 
-function gateOf({ plan }: Run): Key[] {
-  return plan.approval.gates.length > 0 ? ['approve-settle'] : [];
+/**
+ * The policy's word: where a run's own steps need people, so does finishing another one's. Besides, people are asked before a
+ * value goes that may have signed; not after a leak, whose run replaces either value.
+ */
+function gateOf({ plan }: Run, left: LeftBehind): Key[] {
+  const asked = plan.approval.gates.length > 0 || (mayHaveSigned(left) && !isExposed(plan.reason));
+  return asked ? ['approve-settle'] : [];
+}
+
+/** The run had come to where services sign with the new value, and the store shows that the old one does. */
+function mayHaveSigned({ reached, arrangement }: LeftBehind): boolean {
+  return reached.startsWith('new') && arrangement.startsWith('old');
 }
 
 /** What to do when the run ends between two deploys. */

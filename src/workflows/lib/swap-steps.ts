@@ -3,7 +3,7 @@ import type { SwapHold } from '../../activities/swap-activities.js';
 import type { PlannedSwap } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
 import { effects, persistentEffects } from './activities.js';
-import type { Arrangement } from '../../domain/slot.js';
+import { cameTo, type Arrangement } from '../../domain/slot.js';
 import { holdOf, type RollOutOptions } from './rollout.js';
 import type { Run } from './run.js';
 import type { Steering } from './steering.js';
@@ -43,7 +43,7 @@ export async function beginSwap(run: Run, swap: PlannedSwap): Promise<Begun> {
     run.goesOnWith(left.rotation);
     board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
     await run.step('settle', () =>
-      Promise.resolve({ summary: `run ${left.rotation} had come to "${left.arrangement}": its credential is used on` }),
+      Promise.resolve({ summary: `of run ${left.rotation} ${cameTo(left)}: its credential is used on` }),
     );
   }
   if (approval.gates.includes('wave'))

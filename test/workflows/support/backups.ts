@@ -12,7 +12,7 @@ import type { BackupActivities } from '../../../src/activities/backup-activities
 import { createActivities } from '../../../src/activities/create-activities.js';
 import { backupWorkflowId } from '../../../src/domain/backup.js';
 import { BACKUP_WORKFLOW_TYPE } from '../../../src/domain/messages.js';
-import { findHolder } from '../../../src/holder.js';
+import { findHolder, namespaceOf } from '../../../src/holder.js';
 import { PostgresLedger } from '../../../src/ledger/postgres-ledger.js';
 import { registerSearchAttributes } from '../../../src/search-attributes.js';
 import { NO_LOCKS } from '../../../src/service-locks.js';
@@ -76,6 +76,7 @@ export async function openBackupStage(): Promise<BackupStage> {
         {
           log: (level, message, fields) => void world.logged.push(JSON.stringify({ level, message, fields })),
           findHolder: (id) => findHolder(client, id),
+          namespace: namespaceOf(client),
           serviceLocks: NO_LOCKS,
         },
       );

@@ -12,7 +12,7 @@ import { APPROVE, REJECT, STATUS_QUERY, type Steer } from '../../../src/domain/m
 import { rotationWorkflowId } from '../../../src/domain/refs.js';
 import type { RunStatus } from '../../../src/domain/status.js';
 import { fastForward } from '../../../src/embedded/fast-forward.js';
-import { findHolder } from '../../../src/holder.js';
+import { findHolder, namespaceOf } from '../../../src/holder.js';
 import { loadInventory } from '../../../src/inventory/load.js';
 import type { LedgerRow } from '../../../src/ledger/ledger.js';
 import { PostgresLedger } from '../../../src/ledger/postgres-ledger.js';
@@ -118,6 +118,7 @@ export abstract class RealStage<S extends StagedSystem> {
       fingerprint: createFingerprinter('a key of at least thirty-two characters'),
       ledger: this.ledger,
       findHolder: (workflowId) => findHolder(this.client, workflowId),
+      namespace: namespaceOf(this.client),
       serviceLocks: serviceLocks(this.client),
       log: () => undefined,
     });

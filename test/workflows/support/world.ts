@@ -50,7 +50,7 @@ export class World {
     rehearsal: null,
     proof: null,
   };
-  leftBehind: { rotation: string; arrangement: Arrangement } | null = null;
+  leftBehind: { rotation: string; arrangement: Arrangement; reached: Arrangement } | null = null;
   /** What its services are: locked while they are deployed. Default: nothing is. */
   things: readonly string[] = [];
 
