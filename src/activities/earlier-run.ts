@@ -5,7 +5,7 @@
 import { KeyturnError } from '../domain/errors.js';
 import { pathOf } from '../domain/place.js';
 import type { RotationPlan } from '../domain/plan.js';
-import { rotationWorkflowId } from '../domain/refs.js';
+import { formatRef, rotationWorkflowId } from '../domain/refs.js';
 import { cameTo, type RotationRecord, type StagedBy, type Versions } from '../domain/slot.js';
 import type { ActivityDeps } from './deps.js';
 import type { LeftBehind } from './rotation-activities.js';
@@ -66,8 +66,9 @@ async function demandOver(
 }
 
 /** Of an encryption key nobody should say so without having read every row. */
-function orGiveUp({ kind }: RotationPlan): string {
-  return kind === 'encryption' ? '' : '; or, if nothing needs either any more, take its entry out of that file';
+function orGiveUp({ kind, ref }: RotationPlan): string {
+  if (kind === 'encryption') return '';
+  return `; or, if nothing needs either any more, keyturn discard ${formatRef(ref)} --as YOUR-NAME --yes`;
 }
 
 /** The file that holds what an application must not see (stores/versions/sidecar.ts). */

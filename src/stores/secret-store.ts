@@ -57,6 +57,9 @@ export interface SecretStore {
   /** Destroys `previous`. Only under `new only`. Nothing left: does nothing. */
   forget(slot: SecretSlot, rotation: string): Promise<Versions>;
 
+  /** On a person's word: destroys what waits beside the place, and leaves what is shown as it is, whatever it is. Nothing left: does nothing. */
+  giveUp(slot: SecretSlot, rotation: string): Promise<Versions>;
+
   /** @throws KeyturnError `not-found` when that version does not exist. */
   read(slot: SecretSlot, version: VersionLabel): Promise<SecretValue>;
 

@@ -169,6 +169,7 @@ export function secretStoreContract({ name, exposure, open }: StoreContract): vo
       await refuses('other-rotation', () => store.arrange(slot, 'r2', 'new only'));
       await refuses('other-rotation', () => store.discard(slot, 'r2'));
       await refuses('other-rotation', () => store.forget(slot, 'r2'));
+      await refuses('other-rotation', () => store.giveUp(slot, 'r2'));
       expect([await fixture.snapshot(), await store.describe(slot)]).toEqual(before);
     });
 
@@ -289,6 +290,12 @@ export function secretStoreContract({ name, exposure, open }: StoreContract): vo
       await fixture.edit(OTHER);
       await refuses('changed-meanwhile', () => store.discard(slot, 'r1'));
       expect((await store.describe(slot)).rotation).toBe('r1');
+      // But on a person's word; and the place stays as it is.
+      const edited = await fixture.snapshot();
+      await store.giveUp(slot, 'r1');
+      expect(await fixture.snapshot()).toBe(edited);
+      const described = await store.giveUp(slot, 'r1');
+      expect(described).toMatchObject({ rotation: null, pending: null, previous: null, arrangement: 'old only' });
     });
 
     it('refuses the current value as the new one', async () => {

@@ -1,6 +1,7 @@
 /** What a person says to a run that waits: decisions, and where a wait goes. */
 import { Argument, type Command } from 'commander';
 import type { DecideOptions } from '../decide.js';
+import type { DiscardOptions } from '../discard.js';
 import type { SteerOptions } from '../steer.js';
 import type { Action } from './action.js';
 import { refArgument } from './arguments.js';
@@ -57,4 +58,17 @@ export function addDecidingVerbs(program: Command, action: Action): void {
         ),
       );
   }
+
+  program
+    .command('discard')
+    .description('destroy what a run that is over left beside a secret, where no run can settle it')
+    .addArgument(refArgument())
+    .requiredOption('--as <who>', 'who wants it; recorded')
+    .option('--note <text>', 'for the record')
+    .option('--yes', 'although it is not known that nothing uses it')
+    .action(
+      action(async (context, ref: string, options: DiscardOptions) =>
+        (await import('../discard.js')).discard(context, ref, options),
+      ),
+    );
 }

@@ -32,6 +32,7 @@ import { afterTheChange, assertUnchanged, namesOf } from './change-errors.js';
 import type { Look, Medium } from './medium.js';
 import { loadSidecar, saveSidecar, sidecarPath, slotId, type Entry, type Sidecar } from './sidecar.js';
 import { assertFree, newEntry } from './staging.js';
+import { versionsOf } from './versions-of.js';
 import { writeChanges, type FaultPoint } from './write-changes.js';
 
 export interface VersionedStoreOptions {
@@ -158,6 +159,13 @@ export class VersionedStore<L extends Look> implements SecretStore {
     return this.drop(slot, rotation, 'new only', 'previous');
   }
 
+  async giveUp(slot: SecretSlot, rotation: string): Promise<Versions> {
+    return this.exclusively(slot, async (opened, turn) => {
+      const entry = this.own(opened.sidecar, slot, rotation);
+      return entry ? await this.remove(opened, turn, slot) : this.versions(opened, slot);
+    });
+  }
+
   async read(slot: SecretSlot, version: VersionLabel): Promise<SecretValue> {
     const { place, look, sidecar } = await this.open([slot]);
     const entry = sidecar.entries[slotId(slot)];
@@ -205,9 +213,13 @@ export class VersionedStore<L extends Look> implements SecretStore {
           { hint: `nothing was destroyed: put back what stood there, and run again` },
         );
       }
-      const left = Object.entries(sidecar.entries).filter(([id]) => id !== slotId(slot));
-      return this.save(opened, Object.fromEntries(left), turn, slot);
+      return this.remove(opened, turn, slot);
     });
+  }
+
+  private async remove(opened: Opened<L>, turn: Turn, slot: SecretSlot): Promise<Versions> {
+    const left = Object.entries(opened.sidecar.entries).filter(([id]) => id !== slotId(slot));
+    return this.save(opened, Object.fromEntries(left), turn, slot);
   }
 
   /** @throws KeyturnError `other-rotation` when another run's values wait there. */
@@ -220,24 +232,9 @@ export class VersionedStore<L extends Look> implements SecretStore {
   }
 
   private versions({ look, sidecar }: Opened<L>, slot: SecretSlot): Versions {
-    const info = (text: string) => this.options.fingerprint(new SecretValue(text));
     const entry = sidecar.entries[slotId(slot)];
     const shown = this.medium.read(look, entry ?? slot);
-    const current = info(shown.values[0] ?? '');
-    if (!entry)
-      return { current, pending: null, previous: null, rotation: null, record: null, arrangement: 'old only' };
-    const exact = arrangementOf(shown, entry) ?? this.medium.between(shown, entry);
-    const arrangement = exact ?? nearestArrangement(shown, entry);
-    const { reached, stagedBy } = entry;
-    const isNew = arrangement.startsWith('new');
-    return {
-      current,
-      pending: isNew ? null : info(entry.new),
-      previous: isNew ? info(entry.old) : null,
-      rotation: entry.rotation,
-      record: { reached, edited: exact === undefined, stagedBy },
-      arrangement,
-    };
+    return versionsOf(shown, entry && { entry, between: this.medium.between(shown, entry) }, this.options.fingerprint);
   }
 
   private nearest(shown: Shown, entry: Entry): Arrangement {
