@@ -1,8 +1,8 @@
 /** What Keyturn itself signs in with: a variable of the worker or a file beside it. Never in the inventory, a plan or the ledger. */
-import { readFile } from 'node:fs/promises';
 import { KeyturnError } from '../domain/errors.js';
 import { SecretValue } from '../domain/secret-value.js';
 import type { CredentialRef } from '../domain/specs/common.js';
+import { LARGEST_KEY, readRegular } from '../processes/read-regular.js';
 
 export type CredentialResolver = (ref: CredentialRef) => Promise<SecretValue>;
 
@@ -42,8 +42,10 @@ function decoded(password: string): string {
 async function readTrimmed(file: string): Promise<string | undefined> {
   try {
     // One newline at the end is the editor's, not the secret's.
-    return (await readFile(file, 'utf8')).replace(/\r?\n$/, '');
-  } catch {
+    return (await readRegular(file, LARGEST_KEY)).toString('utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    if (error instanceof KeyturnError)
+      throw new KeyturnError('credential-missing', error.message, { hint: error.hint ?? '' });
     return undefined;
   }
 }

@@ -4,13 +4,13 @@
  * proof out of nothing.
  */
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { canonicalJson } from '../domain/canonical-json.js';
 import { KeyturnError } from '../domain/errors.js';
 import { SecretValue } from '../domain/secret-value.js';
 import { SECRET_KINDS } from '../domain/specs/secret.js';
 import { errorCode, fileError } from '../stores/files/file-errors.js';
+import { readRegular } from '../processes/read-regular.js';
 import { replaceFile } from '../stores/files/replace-file.js';
 import type { Fingerprinter } from '../stores/fingerprint.js';
 import { LARGEST_ARCHIVE } from './archive-format.js';
@@ -68,29 +68,26 @@ export async function writeManifest(
 
 /** @throws KeyturnError `not-writable` when there is a file that cannot be read. */
 export async function readManifest(path: string, fingerprint: Fingerprinter): Promise<ManifestFound> {
-  const bytes = await readWhole(path);
+  const bytes = await readWhole(path).catch((error: unknown) => {
+    if (error instanceof KeyturnError && ['not-a-file', 'too-large'].includes(error.code)) return 'unreadable' as const;
+    throw error;
+  });
   if (bytes === null) return { state: 'missing' };
+  if (bytes === 'unreadable') return { state: 'unreadable' };
   const found = sealedSchema.safeParse(parse(bytes));
   if (!found.success) return { state: 'unreadable' };
   const { seal, ...manifest } = found.data;
   return { state: seal === sealOf(manifest, fingerprint) ? 'sealed' : 'altered', manifest };
 }
 
-/** @returns null when there is no such file. @throws KeyturnError `not-writable`, `archive-damaged` for one that is far too large. */
+/** @returns null when there is no such file. @throws KeyturnError `not-writable`, and as readRegular. */
 export async function readWhole(path: string): Promise<Buffer | null> {
   try {
-    const handle = await open(path, 'r');
-    try {
-      const { size } = await handle.stat();
-      if (size <= LARGEST_ARCHIVE) return await handle.readFile();
-    } finally {
-      await handle.close();
-    }
+    return await readRegular(path, LARGEST_ARCHIVE);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null;
     throw fileError(error, `read ${path}`);
   }
-  throw new KeyturnError('archive-damaged', `${path} is larger than any archive of secrets`);
 }
 
 /** Whether the archive beside a manifest is the one that it speaks of. */

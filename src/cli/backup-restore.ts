@@ -2,12 +2,12 @@
  * `keyturn backup restore`: opens an archive for people. It needs no inventory, no Temporal, no ledger: in the worst hour there may be
  * none. It shows what the archive holds; a value only when that one is asked for by name, as its exact bytes on standard output.
  */
-import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { readArchive, restore, type ArchivedValue, type OfferedKeys } from '../backups/restore.js';
 import { KeyturnError } from '../domain/errors.js';
 import { SecretValue } from '../domain/secret-value.js';
 import { suggest } from '../inventory/suggest.js';
+import { LARGEST_KEY, readRegular } from '../processes/read-regular.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { invocation, quoteArgument } from './invocation.js';
@@ -70,9 +70,13 @@ async function offered({ identityFile, passphraseFile }: RestoreOptions): Promis
 async function readKey(file: string): Promise<SecretValue> {
   try {
     return new SecretValue(
-      (file === '-' ? await text(process.stdin) : await readFile(file, 'utf8')).replace(/\r?\n$/, ''),
+      (file === '-' ? await text(process.stdin) : (await readRegular(file, LARGEST_KEY)).toString('utf8')).replace(
+        /\r?\n$/,
+        '',
+      ),
     );
   } catch (error) {
+    if (error instanceof KeyturnError) throw error;
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
     throw new KeyturnError('key-missing', `${file} cannot be read: ${code}`, {
       hint: 'name a file, or - for standard input',

@@ -113,6 +113,8 @@ export interface PlannedRecovery {
   readonly watchEvery: string;
   /** Archives that people offer, files of the worker, and what opens them. */
   readonly offered: readonly string[];
+  /** Where they must lie; absolute. */
+  readonly folders: readonly string[];
   readonly identity: CredentialRef | null;
   readonly passphrase: CredentialRef | null;
 }

@@ -1,5 +1,5 @@
 /** Reads an inventory: strictly, all problems at once, each with its file and line. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { KeyturnError } from '../domain/errors.js';
 import { crosscheck } from './crosscheck.js';
@@ -9,6 +9,7 @@ import { complaints } from './schema-problems.js';
 import { systemSchema } from './schema.js';
 import { child } from './known-keys.js';
 import { FileMemo } from '../processes/file-memo.js';
+import { readRegular } from '../processes/read-regular.js';
 import { readYaml, type Place } from './yaml-source.js';
 
 export type { Inventory, InventorySystem } from './inventory.js';
@@ -105,10 +106,12 @@ async function readSystem(file: string): Promise<ReadSystem> {
     unusable([problem(shownAs, null, '', message, hint)]);
   let text: string;
   try {
-    const bytes = await readFile(file);
-    if (bytes.length > LARGEST) return fail('is larger than 1 MiB', 'one system a file');
+    const bytes = await readRegular(file, LARGEST);
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
+    if (error instanceof KeyturnError && error.code === 'too-large')
+      return fail('is larger than 1 MiB', 'one system a file');
+    if (error instanceof KeyturnError) return fail('cannot be read: it is not a regular file', null);
     if (error instanceof TypeError) return fail('is not UTF-8 text', null);
     return fail(`cannot be read: ${codeOf(error)}`, null);
   }

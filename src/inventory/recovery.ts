@@ -1,4 +1,5 @@
 /** From the plan of a rotation to that of a recovery, for the day when nobody has the key any more. */
+import { dirname, resolve } from 'node:path';
 import { KeyturnError } from '../domain/errors.js';
 import type { PlannedRecovery, RotationPlan } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
@@ -6,6 +7,7 @@ import { METHOD_OF_RECOVERY } from '../domain/recovery-runbook.js';
 import { recovery } from '../domain/specs/encryption.js';
 import { findSecret } from './find.js';
 import type { Inventory } from './inventory.js';
+import { foldersOfBackups } from './recovery-folders.js';
 import { digestOf } from './resolve.js';
 import { Resolver } from './resolver.js';
 import type { Variables } from './settings.js';
@@ -27,7 +29,7 @@ export function planRecovery(
   }
   const found = findSecret(inventory, plan.ref);
   const resolver = new Resolver(found, variables);
-  const { unreadable, label, enable, watchEvery } = resolver.settings.fillAll(
+  const { unreadable, label, enable, watchEvery, folders } = resolver.settings.fillAll(
     found.secret.encryption?.recovery ?? recovery.parse({}),
   );
   const checks = enable.map((name) => resolver.check(name));
@@ -40,7 +42,13 @@ export function planRecovery(
     method: METHOD_OF_RECOVERY,
     window: null,
     decisions,
-    recovery: { unreadable, label, enable: checks, watchEvery, ...offered },
+    recovery: {
+      ...{ unreadable, label, enable: checks, watchEvery, ...offered },
+      folders: [
+        ...foldersOfBackups(inventory, variables),
+        ...folders.map((folder) => resolve(dirname(found.system.file), folder)),
+      ],
+    },
   };
   return { ...recovered, digest: digestOf(recovered) };
 }

@@ -3,6 +3,7 @@
  * something (the output of a deploy, an answer) may have been started a moment ago; so whatever runs a program or asks a service
  * meets the values of these files first, and once more before it looks at what came back: they may have changed meanwhile.
  */
+import { constants } from 'node:fs';
 import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pinValues } from '../domain/secret-value.js';
@@ -64,11 +65,15 @@ async function textsAt(place: string): Promise<{ value: string[]; paths: string[
 /** Nothing of a directory, or of what never ends. */
 async function contentOf(file: string): Promise<string> {
   try {
-    if (!(await stat(file)).isFile()) return '';
-    const handle = await open(file, 'r');
+    // Without waiting: in the meantime it may have become a pipe.
+    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      const { size } = await handle.stat();
-      const { buffer, bytesRead } = await handle.read({ buffer: Buffer.alloc(Math.min(size, LARGEST)), position: 0 });
+      const stats = await handle.stat();
+      if (!stats.isFile()) return '';
+      const { buffer, bytesRead } = await handle.read({
+        buffer: Buffer.alloc(Math.min(stats.size, LARGEST)),
+        position: 0,
+      });
       return buffer.toString('utf8', 0, bytesRead);
     } finally {
       await handle.close();

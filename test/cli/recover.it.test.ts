@@ -50,7 +50,7 @@ secrets:
     generator: fernet
     services: [app]
     encryption:
-      { database: app, key: fernet, columns: [{ table: credentials, column: value }], recovery: { label: [platform], watchEvery: 1s } }
+      { database: app, key: fernet, columns: [{ table: credentials, column: value }], recovery: { label: [platform], watchEvery: 1s, folders: [../safe] } }
 `,
   );
   env = {
@@ -83,7 +83,8 @@ const recover = (...more: string[]) => run('recover', ...more, '--operator', 'an
 test.each([
   [[`${SYSTEM}/KEY`], 'means 2 secrets', 2],
   [[`${SYSTEM}/production/TOKEN`], 'only an encryption key is recovered from', 2],
-  [[REF, '--from', 'nowhere.age', '--wait'], 'there is no file', 3],
+  [[REF, '--from', 'safe/nowhere.age', '--wait'], 'there is no file', 3],
+  [[REF, '--from', 'app/.env', '--wait'], 'does not lie in a folder from which a recovery may read', 3],
 ])('%j is refused', async (args, message, code) => {
   const { exitCode, stderr } = await recover(...args);
   expect(stderr).toContain(message);

@@ -7,6 +7,7 @@ import { backupsOf, conflictsOf, expandBackups, planBackup } from '../../src/inv
 import type { Inventory } from '../../src/inventory/inventory.js';
 import { loadInventory } from '../../src/inventory/load.js';
 import { formatProblem, InventoryError } from '../../src/inventory/problems.js';
+import { foldersOfBackups } from '../../src/inventory/recovery-folders.js';
 
 const RECIPIENT = await identityToRecipient(await generateIdentity());
 const AGE = `format: age, recipients: [${RECIPIENT}], proof: { identity: { env: IDENTITY } }`;
@@ -64,6 +65,22 @@ async function problems(): Promise<string[]> {
 }
 
 const backups = (...lines: string[]): string => ['backups:', ...lines.map((line) => `  ${line}`), ''].join('\n');
+
+test('a recovery may read where backups lie and where what opens them lies; what this worker lacks the settings of is elsewhere', async () => {
+  await put('arena.yaml', {
+    backups: backups(
+      `key: { secrets: KEY, to: { directory: 'vault/\${at}' }, format: age, recipients: [${RECIPIENT}], proof: { identity: { file: ids/id.txt } } }`,
+      `rest: { secrets: [SESSION], to: { directory: 'vault/\${at}' }, format: gpg, passphrase: { env: PASSPHRASE } }`,
+    ),
+  });
+  await put('far.yaml', {
+    system: 'far',
+    settings: '{ disk: { env: DISK } }',
+    backups: backups(`key: { secrets: TOKEN, to: { directory: '\${disk}' }, ${AGE} }`),
+  });
+  const folders = foldersOfBackups(await loadInventory(directory), {});
+  expect(folders).toEqual(['vault/staging', 'ids', 'vault/production'].map((name) => join(directory, name)));
+});
 
 describe('a backup that is described well', () => {
   test('is loaded, whatever the kind of recipient, with one secret or a group', async () => {

@@ -226,7 +226,7 @@ describe('when the key is lost', () => {
     const plan = await recoveryOf(`maintenanceWindow: { opens: '0 3 * * 6', stays: 1h }, ${FERNET}, ${COLUMNS} }`);
     expect(plan).toMatchObject({ method: 'recover lost key', window: null });
     expect(plan.recovery).toEqual({
-      ...{ unreadable: 'quarantine', label: [], enable: [], watchEvery: '30s', offered: ['/a.age'] },
+      ...{ unreadable: 'quarantine', label: [], enable: [], watchEvery: '30s', offered: ['/a.age'], folders: [] },
       ...{ identity: { env: 'ID' }, passphrase: null },
     });
     expect(keys(plan)).toEqual([
@@ -237,8 +237,10 @@ describe('when the key is lost', () => {
   });
 
   test('what tells rows apart, and what is switched on again', async () => {
-    const plan = await recoveryOf(of('{ label: [platform], enable: [health], watchEvery: 5m }'));
+    const plan = await recoveryOf(of('{ label: [platform], enable: [health], watchEvery: 5m, folders: [old] }'));
     expect(plan.recovery).toMatchObject({ label: ['platform'], watchEvery: '5m', enable: [{ name: 'health' }] });
+    // Beside the file of the system.
+    expect(plan.recovery?.folders).toEqual([join(directory, 'old')]);
     expect(keys(plan)).toContain('enable');
     expect(plan.digest).not.toBe((await planOf(of('{ label: [platform], enable: [health] }'))).digest);
   });

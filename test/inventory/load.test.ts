@@ -153,7 +153,7 @@ describe('which files are read', () => {
     await symlink(join(directory, 'nowhere'), join(directory, 'd.yaml'));
     const { problems } = await refusal(directory);
     expect(problems.map(formatProblem)).toEqual([
-      `${directory}/b.yaml: cannot be read: EISDIR`,
+      `${directory}/b.yaml: cannot be read: it is not a regular file`,
       `${directory}/d.yaml: cannot be read: ENOENT`,
     ]);
   });

@@ -6,11 +6,14 @@ import type { BackupPlan } from '../../domain/backup.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { PlannedEncryption, PlannedRecovery, RotationPlan } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
+import type { SecretValue } from '../../domain/secret-value.js';
+import type { CredentialRef } from '../../domain/specs/common.js';
 import { planBackup } from '../../inventory/backups.js';
 import { openStore } from '../../stores/open-store.js';
 import { credentialResolver } from '../credentials.js';
 import type { ActivityDeps } from '../deps.js';
 import type { LeftBehind } from '../rotation-activities.js';
+import { offeredFile } from './offered-file.js';
 
 /** For one activity's lifetime. */
 export interface FoundKey {
@@ -86,7 +89,7 @@ export async function keysInBackups(
       notes.push(`${file} holds no encryption key`);
   };
   const offered = await offeredKeys(recovery, deps);
-  for (const file of recovery.offered) await open(file, offered);
+  for (const file of recovery.offered) await open(offeredFile(file, recovery.folders), offered);
   for (const { file, keys: declared } of await declaredArchives(plan, encryption, deps, notes)) {
     try {
       await open(file, declared);
@@ -98,11 +101,16 @@ export async function keysInBackups(
   return { keys, notes };
 }
 
-async function offeredKeys({ identity, passphrase }: PlannedRecovery, deps: ActivityDeps): Promise<OfferedKeys> {
+async function offeredKeys(
+  { identity, passphrase, folders }: PlannedRecovery,
+  deps: ActivityDeps,
+): Promise<OfferedKeys> {
   const resolve = credentialResolver(deps.variables);
+  const open = async (ref: CredentialRef): Promise<SecretValue> =>
+    await resolve('file' in ref ? { file: offeredFile(ref.file, folders) } : ref);
   return {
-    ...(identity ? { identity: await resolve(identity) } : {}),
-    ...(passphrase ? { passphrase: await resolve(passphrase) } : {}),
+    ...(identity ? { identity: await open(identity) } : {}),
+    ...(passphrase ? { passphrase: await open(passphrase) } : {}),
   };
 }
 

@@ -152,6 +152,12 @@ export const recovery = z.strictObject({
     .default([])
     .describe('Checks whose request or command switches features on again, each idempotent'),
   watchEvery: duration.default('30s').describe('How often it is looked which rows have been entered again'),
+  folders: z
+    .array(text)
+    .default([])
+    .describe(
+      'Directories of the worker in which archives that people offer, and what opens them, may lie, besides those of the backups',
+    ),
 });
 export type RecoverySpec = z.infer<typeof recovery>;
 

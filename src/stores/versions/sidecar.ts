@@ -6,7 +6,6 @@
  * were deployed with cannot be read off files that a person may have edited.
  */
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { z } from 'zod';
 import { KeyturnError } from '../../domain/errors.js';
 import { SecretValue } from '../../domain/secret-value.js';
@@ -14,6 +13,7 @@ import { ARRANGEMENTS, type SecretSlot } from '../../domain/slot.js';
 import { partSpec } from '../../domain/specs/secret.js';
 import { errorCode, fileError } from '../files/file-errors.js';
 import { parsePair } from '../pair-value.js';
+import { readRegular } from '../../processes/read-regular.js';
 import { removeFile, replaceFile, type Replacement } from '../files/replace-file.js';
 
 const exposure = z.discriminatedUnion('style', [
@@ -52,6 +52,9 @@ export interface Sidecar {
   /** The file as read; null: there is none. */
   readonly bytes: Buffer | null;
 }
+
+/** Some values of 1 MiB each. */
+const LARGEST_SIDECAR = 16_777_216;
 
 /** The name of a slot in the sidecar: `DATABASE_URL`, `DATABASE_URL#url:password`, `SETTINGS#json:/mail/password`. */
 export function slotId(slot: Pick<SecretSlot, 'key' | 'part'>): string {
@@ -119,12 +122,7 @@ export async function saveSidecar(
 
 async function readNoFollow(path: string): Promise<Buffer | null> {
   try {
-    const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
-    try {
-      return await handle.readFile();
-    } finally {
-      await handle.close();
-    }
+    return await readRegular(path, LARGEST_SIDECAR, constants.O_NOFOLLOW);
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return null;
     if (errorCode(error) === 'ELOOP') throw new KeyturnError('not-writable', `${path} must not be a symlink`);

@@ -22,13 +22,17 @@ export async function replaceKey({ envFile, oldKey }: System): Promise<void> {
   await writeFile(envFile, env.replace(oldKey, freshKey()));
 }
 
-/** The inventory does not know of them any more. @returns the archive. */
+/** The inventory does not know of them any more, only that archives may lie there. @returns the archive. */
 export async function forgetBackups({ inventory }: System): Promise<string> {
   const safe = join(inventory, 'safe');
   const [archive = ''] = (await readdir(safe)).filter((name) => name.endsWith('.age'));
   const file = join(inventory, 'system.yaml');
   const known = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
-  await writeFile(file, JSON.stringify({ ...known, backups: {} }));
+  const secrets = known['secrets'] as Record<string, { encryption: Record<string, unknown> }>;
+  for (const { encryption } of Object.values(secrets)) {
+    encryption['recovery'] = { ...(encryption['recovery'] as object | undefined), folders: ['safe'] };
+  }
+  await writeFile(file, JSON.stringify({ ...known, secrets, backups: {} }));
   return join(safe, archive);
 }
 
