@@ -24,6 +24,7 @@ import { exitCodeOfEnding } from './rotate.js';
 import { describeRun } from './runs.js';
 import { readSettings } from './settings.js';
 import { withTemporal, type Connected } from './with-temporal.js';
+import { typedInput } from './typed-input.js';
 
 export interface BackupOptions {
   readonly operator?: string;
@@ -40,7 +41,10 @@ export async function backup(context: Context, text: string | undefined, options
   const refs = expandBackups(await loadInventory((await readSettings(context)).inventory()), named);
   const [first] = refs;
   const selector: BackupSelector = first && refs.length === 1 ? first : named;
-  const input = parseBackupInput({ ...selector, operator, ...(note === undefined ? {} : { note }) });
+  const input = typedInput(
+    () => parseBackupInput({ ...selector, operator, ...(note === undefined ? {} : { note }) }),
+    `backup ${text} --operator ana@example.test`,
+  );
 
   return withTemporal(context, async (connected) => {
     const { console } = context;

@@ -14,6 +14,7 @@ import { selectorArgument } from './selectors.js';
 import { sendUpdate } from './send-update.js';
 import type { TemporalClient } from './temporal.js';
 import { withTemporal } from './with-temporal.js';
+import { typedInput } from './typed-input.js';
 
 export interface DecideOptions {
   readonly as: string;
@@ -30,7 +31,7 @@ export async function decide(
 ): Promise<ExitCode> {
   const selector = selectorArgument(refText);
   const { as: by, ...bound } = options;
-  const decision = parseDecision({ by, ...bound });
+  const decision = typedInput(() => parseDecision({ by, ...bound }), `${verb} ${refText} --as ben@example.test`);
   return withTemporal(context, async ({ temporal, ui }) => {
     const ref = await decidable(temporal, selector).catch(whenUnknown(context, selector));
     const workflowId = rotationWorkflowId(ref);

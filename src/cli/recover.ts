@@ -9,6 +9,7 @@ import { openInventory } from './open-inventory.js';
 import { runAndWatch, type RotateOptions } from './rotate.js';
 import { selectorArgument } from './selectors.js';
 import { readSettings } from './settings.js';
+import { typedInput } from './typed-input.js';
 
 export interface RecoverOptions extends Pick<RotateOptions, 'operator' | 'note' | 'wait' | 'stopAtGate'> {
   /** Archives that may hold the key, where the worker is. */
@@ -43,14 +44,18 @@ export async function recover(context: Context, refText: string, options: Recove
     );
   }
   const { operator, note, from = [], identityFile, passphraseFile } = options;
-  const input = parseRecoverInput({
-    ...ref,
-    operator,
-    backups: from.map((file) => resolve(file)),
-    ...(note === undefined ? {} : { note }),
-    ...(identityFile === undefined ? {} : { identity: { file: resolve(identityFile) } }),
-    ...(passphraseFile === undefined ? {} : { passphrase: { file: resolve(passphraseFile) } }),
-  });
+  const input = typedInput(
+    () =>
+      parseRecoverInput({
+        ...ref,
+        operator,
+        backups: from.map((file) => resolve(file)),
+        ...(note === undefined ? {} : { note }),
+        ...(identityFile === undefined ? {} : { identity: { file: resolve(identityFile) } }),
+        ...(passphraseFile === undefined ? {} : { passphrase: { file: resolve(passphraseFile) } }),
+      }),
+    `recover ${refText} --operator ana@example.test`,
+  );
   return await runAndWatch(
     context,
     { workflowType: RECOVER_WORKFLOW_TYPE, selector: ref, refs, input, verb: 'recovers' },

@@ -25,6 +25,7 @@ import { selectorArgument } from './selectors.js';
 import { readSettings } from './settings.js';
 import type { TemporalClient } from './temporal.js';
 import { withTemporal, type Connected } from './with-temporal.js';
+import { typedInput } from './typed-input.js';
 
 export interface RotateOptions {
   readonly operator: string;
@@ -42,7 +43,10 @@ export async function rotate(context: Context, refText: string, options: RotateO
   // One environment is no rollout: its run is the secret's own.
   const selector: SecretSelector = first && refs.length === 1 ? first : named;
   const { operator, reason, note } = options;
-  const input = parseRotateInput({ ...selector, operator, reason, ...(note === undefined ? {} : { note }) });
+  const input = typedInput(
+    () => parseRotateInput({ ...selector, operator, reason, ...(note === undefined ? {} : { note }) }),
+    `rotate ${refText} --operator ana@example.test`,
+  );
   const workflowType = runbookFor(refs.map((ref) => inventory.kindOf(ref)));
   return await runAndWatch(context, { workflowType, selector, refs, input, verb: 'rotates' }, options);
 }

@@ -12,6 +12,7 @@ import { selectorArgument } from './selectors.js';
 import { sendUpdate } from './send-update.js';
 import type { TemporalClient } from './temporal.js';
 import { withTemporal } from './with-temporal.js';
+import { typedInput } from './typed-input.js';
 
 export interface SteerOptions {
   readonly as: string;
@@ -27,11 +28,15 @@ export async function steer(
   longer?: string,
 ): Promise<ExitCode> {
   const selector = selectorArgument(refText);
-  const input = parseSteer(verb, {
-    by,
-    ...(note === undefined ? {} : { note }),
-    ...(longer === undefined ? {} : { for: longer }),
-  });
+  const input = typedInput(
+    () =>
+      parseSteer(verb, {
+        by,
+        ...(note === undefined ? {} : { note }),
+        ...(longer === undefined ? {} : { for: longer }),
+      }),
+    `${verb.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${refText}${longer === undefined ? '' : ' 6h'} --as ben@example.test`,
+  );
   return withTemporal(context, async ({ temporal }) => {
     const refs = await steerable(temporal, selector, verb);
     const steered: (SteerResult & { ref: string })[] = [];

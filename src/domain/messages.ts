@@ -107,7 +107,7 @@ export type DecisionInput = z.infer<typeof decisionSchema>;
 export const steerSchema = z.strictObject({ by: personName, note: note.optional() });
 export const extendSchema = steerSchema.extend({
   /** From the deadline that stands now. */
-  for: z.string().regex(DURATION_PATTERN, 'must be a duration such as 6h or 30m'),
+  for: z.string().regex(DURATION_PATTERN, 'must be a duration: a whole number and s, m, h or d'),
 });
 export type SteerInput = z.infer<typeof steerSchema> & { readonly for?: string };
 
@@ -148,26 +148,53 @@ export function parseSteer(steer: Steer, input: unknown): SteerInput {
     : parse(steerSchema, input, `"${steer}"`, STEER_SAMPLE);
 }
 
+export interface InputProblem {
+  /** null: what was sent as a whole. */
+  readonly field: string | null;
+  /** What it must be. */
+  readonly message: string;
+}
+
+/** Its message is for those who send JSON; who typed options is told of those (cli/typed-input.ts). */
+export class BadInput extends KeyturnError {
+  constructor(
+    readonly problems: readonly InputProblem[],
+    what: string,
+    sample: string,
+  ) {
+    const right = JSON.parse(sample) as Readonly<Record<string, unknown>>;
+    const words = problems.map(({ field, message }) => {
+      const example = field === null ? undefined : right[field];
+      return `${field ?? what}: ${message}${example === undefined ? '' : `, such as ${JSON.stringify(example)}`}`;
+    });
+    super('bad-input', `${words.join('; ')}. It must be one JSON object such as ${sample}`, { hint: `send ${sample}` });
+  }
+}
+
 function parse<T>(schema: z.ZodType<T>, input: unknown, what: string, sample: string): T {
-  const result = schema.safeParse(input);
+  const result = schema.safeParse(input, { error: inWords });
   if (result.success) return result.data;
-  throw new KeyturnError(
-    'bad-input',
-    `${problemsOf(result.error, what)}. It must be one JSON object such as ${sample}`,
-    {
-      hint: `send ${sample}`,
-    },
-  );
+  throw new BadInput(problemsOf(result.error), what, sample);
+}
+
+const TYPES: Readonly<Record<string, string>> = { string: 'a text', object: 'a JSON object', array: 'a list' };
+
+/** Where a schema has no words of its own. */
+function inWords(issue: z.core.$ZodRawIssue): string | undefined {
+  if (issue.code === 'invalid_value') return `must be one of ${issue.values.map(String).join(', ')}`;
+  if (issue.code !== 'invalid_type') return undefined;
+  const must = `must be ${TYPES[issue.expected] ?? issue.expected}`;
+  return issue.input === undefined ? `is missing; it ${must}` : must;
 }
 
 /** Whatever was sent: a key, or its name, may be megabytes, and there may be thousands. */
-function problemsOf({ issues }: z.ZodError, what: string): string {
+function problemsOf({ issues }: z.ZodError): InputProblem[] {
   const shown = issues.slice(0, MOST_PROBLEMS).map(({ path: at, message }) => {
     const field = at.slice(0, 5).map(String).join('.');
-    return `${field === '' ? what : oneLine(field, 60)}: ${oneLine(message, 120)}`;
+    return { field: field === '' ? null : oneLine(field, 60), message: oneLine(message, 120) };
   });
   const more = issues.length - shown.length;
-  return [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
+  return [...shown, ...(more > 0 ? [{ field: null, message: `and ${more} more problems` }] : [])];
 }
 
 /** `password: …`, `token=…`: what stands after such a word is one, whatever it looks like. */

@@ -5,6 +5,7 @@ import {
   parseDecision,
   parseRecoverInput,
   parseRotateInput,
+  parseSteer,
   RECOVER_SAMPLE,
   ROTATE_SAMPLE,
 } from '../../src/domain/messages.js';
@@ -107,6 +108,23 @@ describe('a decision', () => {
     expect(message).toContain(problem);
     expect(message.endsWith(`It must be one JSON object such as ${DECISION_SAMPLE}`)).toBe(true);
   });
+});
+
+test('what is sent as JSON is told of the field, what it must be, and a sample of it', () => {
+  expect(refused(() => parseDecision({}))).toMatch(
+    /^by: is missing; it must be a text, such as "ben@example\.test"\. /,
+  );
+  expect(refused(() => parseDecision({ by: 7 }))).toMatch(/^by: must be a text, such as "ben/);
+  expect(refused(() => parseDecision('ben'))).toMatch(/^a decision: must be a JSON object\. /);
+  expect(refused(() => parseSteer('extend', { by: 'ben', for: 'sixhours' }))).toMatch(
+    /^for: must be a duration: a whole number and s, m, h or d, such as "6h"\. /,
+  );
+  expect(refused(() => parseRotateInput({ ...REQUEST, reason: 'boredom' }))).toMatch(
+    /^reason: must be one of routine, .*, such as "routine"\. /,
+  );
+  expect(refused(() => parseRecoverInput({ ...REQUEST, environment: 'production', backups: '/a.age' }))).toMatch(
+    /^backups: must be a list\. /,
+  );
 });
 
 describe('a note', () => {
