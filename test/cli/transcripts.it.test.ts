@@ -56,7 +56,14 @@ describe('bad usage exits 2 with an error and a hint, and nothing on standard ou
     [['plan', 'SESSION_SECRET'], 'error: "SESSION_SECRET" does not name a secret\nhint: write SYSTEM/ENV/SECRET'],
     [['log', '--limit', '0'], 'It must be a whole number from 1.'],
     [['log', '--head', 'abc'], 'error: --head is what --verify compares with\nhint: add --verify'],
-    [['approve', 'shop/staging/SESSION_SECRET', '--as', 'x'], 'error: by: must name a person'],
+    [
+      ['approve', 'shop/staging/SESSION_SECRET', '--as', 'x'],
+      'error: --as: must name a person\nhint: type it as in: keyturn approve shop/staging/SESSION_SECRET --as ben@example.test',
+    ],
+    [
+      ['extend', 'shop/staging/DATABASE_URL', 'sixhours', '--as', 'ben'],
+      'error: how much longer: must be a duration: a whole number and s, m, h or d\nhint: type it as in: keyturn extend',
+    ],
   ])('keyturn %j', async (args, expected) => {
     const { exitCode, stdout, stderr } = await keyturn.run(args);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
