@@ -18,8 +18,11 @@ const LOOK_EVERY = 500;
 const CLOCKS_DIFFER = 5_000;
 /** One that is still starting by then is named, and not waited for: its own project may give it minutes. */
 const STARTING_LIMIT = 60_000;
-/** The engine's first pauses between restarts are 0.1, 0.2, 0.4, 0.8 s: whoever fails at its start does so again within this. */
-const RESTARTS_WATCHED = 2_000;
+/**
+ * The engine's first pauses between restarts are 0.1, 0.2, 0.4, 0.8 s: whoever fails at its start does so again within this, on a busy
+ * machine too. Only one that has restarted already is watched.
+ */
+const RESTARTS_WATCHED = 10_000;
 
 /** Not its configuration, which has values in it. */
 const FORMAT =
@@ -90,13 +93,13 @@ export class ComposeContainers implements Containers {
   async assertProjectWell(before: readonly Container[], signal: AbortSignal): Promise<string[]> {
     let now = await this.#started(before, signal);
     const restarted = now.filter((container) => newRestarts(container, before) > 0 && !isFailing(container));
-    if (restarted.length > 0) {
-      await sleep(RESTARTS_WATCHED, undefined, { signal });
-      now = await this.look(signal);
+    const isAgain = (seen: Container): boolean =>
+      now.some((container) => container.id === seen.id && (container.restarts > seen.restarts || isFailing(container)));
+    for (const until = performance.now() + RESTARTS_WATCHED; restarted.length > 0; now = await this.look(signal)) {
+      if (restarted.every(isAgain) || performance.now() > until) break;
+      await sleep(LOOK_EVERY, undefined, { signal });
     }
-    const again = new Set(
-      restarted.filter((seen) => now.some(({ id, restarts }) => id === seen.id && restarts > seen.restarts)),
-    );
+    const again = new Set(restarted.filter(isAgain));
     const isBad = (container: Container): boolean =>
       isFailing(container) || [...again].some(({ id }) => id === container.id);
     const wasBad = ({ service }: Container): boolean =>

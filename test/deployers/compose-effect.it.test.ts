@@ -7,6 +7,7 @@ import { deployService } from '../../src/activities/services.js';
 import type { ActivityTools } from '../../src/activities/as-activity.js';
 import { KeyturnError } from '../../src/domain/errors.js';
 import type { PlannedService } from '../../src/domain/plan.js';
+import { checkSpec, type PlannedCheck } from '../../src/domain/specs/check.js';
 import { engineIsMissing } from '../support/engine.js';
 import { node, Project, removeProjects, SHOW } from './support/compose-projects.js';
 
@@ -171,7 +172,14 @@ describe.skipIf(missing !== null)('a deploy', () => {
       jobs: node(`setTimeout(() => process.exit(1), 300)`, { environment: { SECRET: '${SECRET}' }, restart: 'always' }),
     });
     project.write('.env', 'SECRET=first\n');
-    const { message } = await failure(deploy(service(project, {}), [project.envFile]));
+    // Well by its own check once the other one has failed for the first time, however long this machine takes for that.
+    const script = `docker inspect -f '{{.RestartCount}}' $(docker compose ps -a -q jobs) | grep -q '[1-9]'`;
+    const failedOnce = checkSpec.parse({
+      ...{ type: 'command', argv: ['sh', '-c', script], directory: project.directory, environment: ['DOCKER_HOST'] },
+      ...{ passes: 1, every: '100ms', within: '60s' },
+    }) as PlannedCheck;
+    const own = { ...service(project, {}), health: [{ ...failedOnce, name: 'health' }] };
+    const { message } = await failure(deploy(own, [project.envFile]));
     expect(message).toMatch(/not all of its Compose project is well: jobs: (keeps restarting|restarting|exited \(1\))/);
   });
 

@@ -235,8 +235,8 @@ function shapeOf({ ref, outcome, method, operator, refusals, todo, steps }: Rota
   };
 }
 
-/** Steps and notes about an earlier run. */
-const SETTLING = /^(Settle what|Approval: settle|Earlier run:|settle: |the value that run )/;
+/** Steps and notes about an earlier run; after it the proof is tried in a step of its own. */
+const SETTLING = /^(Settle what|Approval: settle|Earlier run:|Try the proof with|settle: |the value that run )/;
 
 function withoutSettling(shape: Shape): Shape {
   return { ...shape, steps: shape.steps.filter((line) => !SETTLING.test(line)) };

@@ -189,7 +189,7 @@ async function mgmtVibe(): Promise<void> {
 /** While the gate is open somebody breaks the database's URL: no instance comes up with it, whatever it prints. */
 async function rolledBack(ref: string): Promise<void> {
   const system = systemOf('mgmt-vibe');
-  const running = keyturn(['rotate', ref, ...OPERATOR, '--reason', 'suspicion', '--wait']);
+  const running = keyturn(['rotate', ref, ...OPERATOR, '--wait']);
   const handle = await gateOf(ref);
   const [current, right] = [readSetting(system, 'SESSION_SECRET'), readSetting(system, 'DATABASE_URL')];
   const wrong = new URL(right);
