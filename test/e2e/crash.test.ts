@@ -126,7 +126,9 @@ test('what a terminated run left behind is settled by the next one, which comple
   const world = await worldAfter(handle, before, people, dead);
   const settled = world.report.steps.find(({ name }) => name === STEP.settle);
   expect(settled?.state).toBe('done');
-  expect(settled?.evidence?.summary).toContain(`run ${dead.firstExecutionRunId} had a value accepted`);
+  expect(settled?.evidence?.summary).toContain(
+    `the value of run ${dead.firstExecutionRunId} is taken back (it had come to "old, accept new")`,
+  );
   expect(withoutSettling(world.shape)).toEqual(undisturbed.shape);
   // The dead run's value went with it.
   expect(world.value).not.toBe(accepted);

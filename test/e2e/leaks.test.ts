@@ -321,5 +321,6 @@ async function inPostgres<T>(url: string, use: (database: pg.Client) => Promise<
 
 /** Locks on services have histories too, which are searched as well. */
 function rotationsIn(texts: ReadonlyMap<string, string>): number {
-  return [...texts.keys()].filter((name) => /^history of (?:rotate|backup):/.test(name)).length;
+  return [...texts.keys()].filter((name) => name.startsWith('history of ') && !name.startsWith('history of service:'))
+    .length;
 }

@@ -113,6 +113,8 @@ describe.each([14, 16, 18] as const)('PostgreSQL %s', (major) => {
     expect,
   }) => {
     if (!postgres) return skip();
+    // Another role of that name by now, with a password of its own.
+    await postgres.sql(`ALTER ROLE app_v1 PASSWORD '${scramVerifier(v1.password, 'v1')}'`);
     await inDatabase(
       postgres,
       'CREATE SCHEMA AUTHORIZATION app_v1',
