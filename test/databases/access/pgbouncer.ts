@@ -30,7 +30,7 @@ export async function startPgBouncer(
     `* = host=127.0.0.1 port=${postgres.port}`,
     '[pgbouncer]',
     ...[`listen_addr = 127.0.0.1`, `listen_port = ${port}`, 'unix_socket_dir =', `pool_mode = ${mode}`],
-    ...['auth_type = plain', `auth_file = ${join(directory, 'users')}`, ...more],
+    ...['auth_type = scram-sha-256', `auth_file = ${join(directory, 'users')}`, ...more],
   ];
   await writeFile(join(directory, 'settings'), settings.join('\n'));
   const list = users.map(({ user, password }) => `"${user}" "${password.reveal()}"\n`);
