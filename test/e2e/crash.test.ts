@@ -238,7 +238,7 @@ function shapeOf({ ref, outcome, method, operator, refusals, todo, steps }: Rota
 }
 
 /** Steps and notes about an earlier run; after it the proof is tried in a step of its own. */
-const SETTLING = /^(Settle what|Approval: settle|Earlier run:|Try the proof with|settle: |the value that run )/;
+const SETTLING = /^(Settle what|Approval: settle|Earlier run:|Try the proof with|settle: |the value (?:that|of) run )/;
 
 function withoutSettling(shape: Shape): Shape {
   return { ...shape, steps: shape.steps.filter((line) => !SETTLING.test(line)) };

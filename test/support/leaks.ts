@@ -39,7 +39,7 @@ export async function leftInPostgres(url: string): Promise<readonly string[]> {
   try {
     const { rows } = await client.query<{ what: string }>(
       `SELECT 'database ' || datname AS what FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'
-       UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> current_user
+       UNION ALL SELECT 'role ' || rolname || COALESCE(': ' || shobj_description(oid, 'pg_authid'), '') FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> current_user
        ORDER BY 1`,
     );
     return rows.map(({ what }) => what);
