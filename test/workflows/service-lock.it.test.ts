@@ -144,6 +144,12 @@ describe('the lock of a run', () => {
       const first = await harness.start(one);
       await deploying.reached;
       await harness.client.workflow.getHandle(lockIdOf(one.things[0] ?? '')).terminate('somebody thought it hung');
+      // The run is told of that by an event of its own, which may come after the deploy's answer.
+      const isTold = async (): Promise<boolean> =>
+        ((await first.fetchHistory()).events ?? []).some(
+          (event) => event.childWorkflowExecutionTerminatedEventAttributes,
+        );
+      await expect.poll(isTold).toBe(true);
       deploying.let();
       const failure = await failureOf(first.result());
       expect(failure.message).toContain('ended while this run held it');
