@@ -8,7 +8,6 @@ export const RUN_MARK = 'KEYTURN_TEST_RUN';
 
 /** Long enough for the reaper's grace (5 s) after the last test worker has ended. */
 const PATIENCE_MS = 8_000;
-const MOST_EXPIRING = 3;
 
 interface Found {
   readonly pid: number;
@@ -43,15 +42,7 @@ export async function leftInPostgres(url: string): Promise<readonly string[]> {
        UNION ALL SELECT 'role ' || rolname || COALESCE(': ' || shobj_description(oid, 'pg_authid'), '') FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> current_user
        ORDER BY 1`,
     );
-    // A killed worker may leave the login of its step. That expires by itself, and nobody may be on it; many would be another fault.
-    const expiring = await client.query<{ what: string }>(
-      `SELECT 'role ' || rolname || COALESCE(': ' || shobj_description(oid, 'pg_authid'), '') AS what FROM pg_roles r
-        WHERE starts_with(rolname, 'keyturn_work_') AND rolvaliduntil < now() + interval '15 minutes'
-          AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.usesysid = r.oid)`,
-    );
-    const tolerated = expiring.rows.length > MOST_EXPIRING ? [] : expiring.rows.map(({ what }) => what);
-    for (const what of tolerated) process.stderr.write(`left by a killed worker, and expires: ${what}\n`);
-    return rows.map(({ what }) => what).filter((what) => !tolerated.includes(what));
+    return rows.map(({ what }) => what);
   } finally {
     await client.end();
   }
