@@ -36,7 +36,7 @@ export async function deployService(
   const { containers } = deployer;
   const earlier = tools.saved as SavedDeploy | undefined;
   try {
-    const before = earlier?.before ?? (await containers?.look(signal)) ?? [];
+    const before = earlier?.before ?? (await containers?.lookBefore(signal)) ?? [];
     const deployed = earlier?.deployed ?? (await deployOnce(deployer, before, tools));
     tools.save({ deployed, before } satisfies SavedDeploy);
     if (changed.length > 0) await containers?.assertReplaced(before, changed, signal);

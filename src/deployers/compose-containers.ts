@@ -20,7 +20,7 @@ const CLOCKS_DIFFER = 5_000;
 const STARTING_LIMIT = 60_000;
 /**
  * The engine's first pauses between restarts are 0.1, 0.2, 0.4, 0.8 s: whoever fails at its start does so again within this, on a busy
- * machine too. Only one that has restarted already is watched.
+ * machine too. Only one that has restarted already is watched. The engine itself counts one that ran this long as started.
  */
 const RESTARTS_WATCHED = 10_000;
 
@@ -47,6 +47,16 @@ export class ComposeContainers implements Containers {
     const { compose, ask, services, action } = this.project;
     const config = await ask([...compose, 'config', '--format', 'json'], signal);
     return config === null ? null : reachIn(config, texts, services, action !== 'restart');
+  }
+
+  async lookBefore(signal: AbortSignal): Promise<Container[]> {
+    const first = await this.look(signal);
+    const now = Date.now() + (await this.#clockAhead(signal));
+    // One that is caught while it runs would count as well before, and as broken by the deploy after it.
+    const restarted = first.filter(
+      ({ restarts, startedAt }) => restarts > 0 && now - Date.parse(startedAt) < RESTARTS_WATCHED,
+    );
+    return this.#restartAgain(restarted, first, signal);
   }
 
   async look(signal: AbortSignal): Promise<Container[]> {
@@ -91,25 +101,15 @@ export class ComposeContainers implements Containers {
   }
 
   async assertProjectWell(before: readonly Container[], signal: AbortSignal): Promise<string[]> {
-    let now = await this.#started(before, signal);
-    const restarted = now.filter((container) => newRestarts(container, before) > 0 && !isFailing(container));
-    const isAgain = (seen: Container): boolean =>
-      now.some((container) => container.id === seen.id && (container.restarts > seen.restarts || isFailing(container)));
-    for (const until = performance.now() + RESTARTS_WATCHED; restarted.length > 0; now = await this.look(signal)) {
-      if (restarted.every(isAgain) || performance.now() > until) break;
-      await sleep(LOOK_EVERY, undefined, { signal });
-    }
-    const again = new Set(restarted.filter(isAgain));
-    const isBad = (container: Container): boolean =>
-      isFailing(container) || [...again].some(({ id }) => id === container.id);
-    const wasBad = ({ service }: Container): boolean =>
+    const wasFailing = ({ service }: Container): boolean =>
       before.some((earlier) => earlier.service === service && isFailing(earlier));
-    const bad = now.filter(isBad);
-    const broken = bad.filter((container) => !wasBad(container));
+    const started = await this.#started(before, signal);
+    const watched = started.filter((container) => newRestarts(container, before) > 0 || wasFailing(container));
+    const now = await this.#restartAgain(watched, started, signal);
+    const failing = now.filter(isFailing);
+    const broken = failing.filter((container) => !wasFailing(container));
     if (broken.length > 0) {
-      const states = broken.map((container) =>
-        isFailing(container) ? describeState(container) : `${container.service}: keeps restarting`,
-      );
+      const states = broken.map(describeState);
       throw new KeyturnError(
         'deploy-failed',
         `${this.project.service}: after the deploy not all of its Compose project is well: ${states.join(', ')}`,
@@ -117,14 +117,34 @@ export class ComposeContainers implements Containers {
       );
     }
     const starting = now.filter((container) => container.health === 'starting' && !isUnchanged(container, before));
-    const once = restarted.filter((container) => !again.has(container));
+    const once = now.filter((container) => newRestarts(container, before) > 0 && !isFailing(container));
     return [
-      ...bad.map((container) => `${describeState(container)}, as before the deploy`),
+      ...failing.map((container) => `${describeState(container)}, as before the deploy`),
       ...once.map(
         (container) => `${container.service} restarted ${times(newRestarts(container, before))} and runs now`,
       ),
       ...starting.map(({ service }) => `${service} is still starting`),
     ];
+  }
+
+  /** @returns `first`, with those of `watched` that were seen to fail or to restart once more as failing, whatever they did at first. */
+  async #restartAgain(
+    watched: readonly Container[],
+    first: readonly Container[],
+    signal: AbortSignal,
+  ): Promise<Container[]> {
+    const failing = new Map<string, Container>();
+    let now = first;
+    for (const until = performance.now() + RESTARTS_WATCHED; ; now = await this.look(signal)) {
+      for (const { id, restarts } of watched) {
+        const container = now.find((other) => other.id === id);
+        if (container && isFailing(container)) failing.set(id, container);
+        else if (container && container.restarts > restarts) failing.set(id, { ...container, state: 'restarting' });
+      }
+      if (failing.size === watched.length || performance.now() > until) break;
+      await sleep(LOOK_EVERY, undefined, { signal });
+    }
+    return first.map((container) => failing.get(container.id) ?? container);
   }
 
   /** What the deploy has started gets time to come up. */

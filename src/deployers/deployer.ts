@@ -43,8 +43,11 @@ export interface Containers {
    */
   reach(texts: readonly string[], signal: AbortSignal): Promise<Reach | null>;
 
-  /** Of the whole project. To be kept from before a deploy: ids, states and times, no values. */
-  look(signal: AbortSignal): Promise<readonly Container[]>;
+  /**
+   * Of the whole project, to be kept from before a deploy: ids, states and times, no values. One that keeps restarting shows as
+   * restarting, also when it runs in the moment of the look.
+   */
+  lookBefore(signal: AbortSignal): Promise<readonly Container[]>;
 
   /**
    * After a deploy that brings changed files into service. A container that started after the last change of these files counts as

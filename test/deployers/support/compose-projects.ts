@@ -36,6 +36,12 @@ export class Project {
   compose(...argv: string[]): string {
     return execFileSync('docker', ['compose', ...argv], { cwd: this.directory, encoding: 'utf8', stdio: 'pipe' });
   }
+
+  /** By the engine itself, since the container was made. */
+  restarts(service: string): number {
+    const id = this.compose('ps', '-a', '-q', service).trim();
+    return Number(execFileSync('docker', ['inspect', '-f', '{{.RestartCount}}', id], { encoding: 'utf8' }));
+  }
 }
 
 export function removeProjects(): void {
