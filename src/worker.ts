@@ -8,6 +8,7 @@ import type { Log } from './activities/as-activity.js';
 import type { ActivityDeps } from './activities/deps.js';
 import { nameOfKey } from './activities/same-key.js';
 import type { RotationActivities } from './activities/rotation-activities.js';
+import { createSealer } from './backups/seal.js';
 import type { WorkerSettings } from './config.js';
 import { findHolder, namespaceOf } from './holder.js';
 import { InventoryReader } from './inventory/load.js';
@@ -94,6 +95,7 @@ export function activityDeps(
     loadInventory: () => inventory.load(),
     variables: settings.variables,
     fingerprint: createFingerprinter(settings.fingerprintKey),
+    seals: createSealer(settings.fingerprintKey),
     fingerprintKey: nameOfKey(settings.fingerprintKey),
     descriptions: new FileMemo(MOST_STORES),
     ledger,

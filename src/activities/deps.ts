@@ -1,4 +1,5 @@
 /** What activities are made of; wiring (src/worker.ts) fills it in. */
+import type { Sealer } from '../backups/seal.js';
 import type { Fingerprinter } from '../stores/fingerprint.js';
 import type { Descriptions } from '../stores/secret-store.js';
 import type { Inventory } from '../inventory/load.js';
@@ -19,6 +20,8 @@ export interface ActivityDeps {
   /** The worker's environment: settings and what Keyturn signs in with. */
   readonly variables: Readonly<Record<string, string | undefined>>;
   readonly fingerprint: Fingerprinter;
+  /** Of the manifests beside backups, with the same key. */
+  readonly seals: Sealer;
   /** Which key it is made with (same-key.ts); left out: plans do not say. */
   readonly fingerprintKey?: string;
   /** What the stores hold, kept between runs; default: each question reads them all. */

@@ -1,10 +1,10 @@
 /** Fingerprints of two keys cannot be compared: a plan says with which its run began, and a worker that has another does nothing for it. */
-import { createHmac } from 'node:crypto';
 import { KeyturnError } from '../domain/errors.js';
+import { labelledKey } from '../stores/labelled-key.js';
 
-/** @param key KEYTURN_FINGERPRINT_KEY. @returns its own fingerprint, from which it cannot be found. */
+/** @param key KEYTURN_FINGERPRINT_KEY. @returns 32 hex digits, from which it cannot be found. */
 export function nameOfKey(key: string): string {
-  return createHmac('sha256', key).update('which fingerprint key this is', 'utf8').digest('hex').slice(0, 32);
+  return labelledKey(key, 'name of the key').toString('hex').slice(0, 32);
 }
 
 /**

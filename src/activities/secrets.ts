@@ -3,7 +3,7 @@ import type { Evidence } from '../domain/evidence.js';
 import { KeyturnError } from '../domain/errors.js';
 import { formatRef, type SecretRef } from '../domain/refs.js';
 import type { SecretValue } from '../domain/secret-value.js';
-import type { Arrangement, Versions } from '../domain/slot.js';
+import { shortFingerprint, type Arrangement, type Versions } from '../domain/slot.js';
 import { generateValue } from '../stores/generate.js';
 import { openStore } from '../stores/open-store.js';
 import { assessStrength } from '../stores/strength.js';
@@ -80,5 +80,8 @@ function describe(what: string, { current, pending, previous, arrangement }: Ver
     previous: previous?.fingerprint ?? null,
   };
   const present = (['current', 'pending', 'previous'] as const).filter((label) => facts[label] !== null);
-  return { summary: `${what} (${present.map((label) => `${label} ${facts[label] ?? ''}`).join(', ')})`, facts };
+  return {
+    summary: `${what} (${present.map((label) => `${label} ${shortFingerprint(facts[label] ?? '')}`).join(', ')})`,
+    facts,
+  };
 }

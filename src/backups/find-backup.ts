@@ -1,8 +1,8 @@
 /** Is there a backup of this very value that can be relied on? Asked before a critical secret is rotated (document 004). */
 import { formatMilliseconds, milliseconds } from '../domain/durations.js';
 import { KeyturnError } from '../domain/errors.js';
-import type { Fingerprinter } from '../stores/fingerprint.js';
 import { names, readBackups, youth, type FoundBackup } from './read-backups.js';
+import type { Sealer } from './seal.js';
 
 /** A backup of the inventory that names the secret. */
 export interface BackupPlace {
@@ -40,9 +40,9 @@ export interface BackupQuestion {
  * nearest. Reads, and changes nothing. A directory that is not there holds no backup.
  * @throws KeyturnError `not-writable` for a directory that cannot be read.
  */
-export async function findBackup(question: BackupQuestion, fingerprint: Fingerprinter): Promise<BackupAnswer> {
+export async function findBackup(question: BackupQuestion, seals: Sealer): Promise<BackupAnswer> {
   const answers: BackupAnswer[] = [];
-  for (const place of question.places) answers.push(...(await answersAt(place, question, fingerprint)));
+  for (const place of question.places) answers.push(...(await answersAt(place, question, seals)));
   const best = answers.sort((one, other) => nearness(other) - nearness(one) || youthOf(other) - youthOf(one))[0];
   if (best) return best;
   const where = question.places.map(({ directory }) => directory).join(', ');
@@ -50,21 +50,17 @@ export async function findBackup(question: BackupQuestion, fingerprint: Fingerpr
 }
 
 /** The same as an error. @throws KeyturnError `backup-missing`, with the verdict in its message. */
-export async function demandBackup(question: BackupQuestion, fingerprint: Fingerprinter): Promise<FoundBackup> {
-  const { verdict, text, found } = await findBackup(question, fingerprint);
+export async function demandBackup(question: BackupQuestion, seals: Sealer): Promise<FoundBackup> {
+  const { verdict, text, found } = await findBackup(question, seals);
   if (verdict === 'proven' && found) return found;
   throw new KeyturnError('backup-missing', text, {
     hint: `make one: keyturn backup ${question.places[0]?.backup ?? ''}`,
   });
 }
 
-async function answersAt(
-  place: BackupPlace,
-  question: BackupQuestion,
-  fingerprint: Fingerprinter,
-): Promise<BackupAnswer[]> {
+async function answersAt(place: BackupPlace, question: BackupQuestion, seals: Sealer): Promise<BackupAnswer[]> {
   try {
-    const all = await readBackups(place.directory, fingerprint);
+    const all = await readBackups(place.directory, seals);
     const own = all.filter((found) => found.manifest?.backup === place.backup && names(found, question.ref).length > 0);
     return own.map((found) => judge(found, place, question));
   } catch (error) {

@@ -11,9 +11,11 @@ import { filesIn } from './directory.js';
 import { encodeContents, type ArchivedValue } from './contents.js';
 import { isUnchanged, readManifest, sha256, writeManifest, type FaultPoint, type Manifest } from './manifest.js';
 import { placeOf, type ArchivePlace } from './places.js';
+import type { Sealer } from './seal.js';
 
 export interface BackupDeps {
   readonly fingerprint: Fingerprinter;
+  readonly seals: Sealer;
   readonly format: ArchiveFormat;
   /** Told after every step that leaves a trace in the file system; tests kill the process there. */
   readonly faultPoint?: FaultPoint;
@@ -30,7 +32,7 @@ export interface Made {
  * @throws KeyturnError as stores, `replaceFile` and formats do.
  */
 export async function makeArchive(plan: BackupPlan, deps: BackupDeps, signal: AbortSignal): Promise<Made> {
-  const { fingerprint, format } = deps;
+  const { fingerprint, seals, format } = deps;
   const place = placeOf(plan);
   await filesIn(plan.directory);
   const values = await readValues(plan, fingerprint);
@@ -38,7 +40,7 @@ export async function makeArchive(plan: BackupPlan, deps: BackupDeps, signal: Ab
     throw new KeyturnError('not-found', `there is no ${plan.versions.join(' or ')} value to back up`);
   }
   const secrets = values.map(entryOf);
-  const known = await readManifest(place.manifest, fingerprint);
+  const known = await readManifest(place.manifest, seals);
   if (known.state === 'sealed' && sameEntries(known.manifest.secrets, secrets)) {
     if (await isUnchanged(place, known.manifest)) return { place, manifest: known.manifest };
   }

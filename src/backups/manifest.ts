@@ -1,20 +1,19 @@
 /**
  * What stands beside an archive, without values: what it holds, the SHA-256 of its file, and when its restore was proven. It is
- * sealed with the worker's fingerprint key, since rotations rely on it: whoever can write to the directory could otherwise make a
+ * sealed (seal.ts), since rotations rely on it: whoever can write to the directory could otherwise make a
  * proof out of nothing.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { canonicalJson } from '../domain/canonical-json.js';
 import { KeyturnError } from '../domain/errors.js';
-import { SecretValue } from '../domain/secret-value.js';
 import { SECRET_KINDS } from '../domain/specs/secret.js';
 import { errorCode, fileError } from '../stores/files/file-errors.js';
 import { readRegular } from '../processes/read-regular.js';
 import { replaceFile } from '../stores/files/replace-file.js';
-import type { Fingerprinter } from '../stores/fingerprint.js';
 import { LARGEST_ARCHIVE } from './archive-format.js';
 import type { ArchivePlace } from './places.js';
+import type { Sealer } from './seal.js';
 
 const time = z.iso.datetime();
 
@@ -58,16 +57,16 @@ export type FaultPoint = (name: string) => Promise<void> | void;
 export async function writeManifest(
   path: string,
   manifest: Manifest,
-  { fingerprint, faultPoint }: { fingerprint: Fingerprinter; faultPoint?: FaultPoint },
+  { seals, faultPoint }: { seals: Sealer; faultPoint?: FaultPoint },
 ): Promise<void> {
-  const sealed = { ...manifest, seal: sealOf(manifest, fingerprint) };
+  const sealed = { ...manifest, seal: seals.seal(canonicalJson(manifest)) };
   const content = Buffer.from(`${JSON.stringify(sealed, null, 2)}\n`, 'utf8');
   const told: FaultPoint = (name) => faultPoint?.(`manifest ${name}`);
   await replaceFile({ path, content, mode: 0o600, guard: () => Promise.resolve(), faultPoint: told });
 }
 
 /** @throws KeyturnError `not-writable` when there is a file that cannot be read. */
-export async function readManifest(path: string, fingerprint: Fingerprinter): Promise<ManifestFound> {
+export async function readManifest(path: string, seals: Sealer): Promise<ManifestFound> {
   const bytes = await readWhole(path).catch((error: unknown) => {
     if (error instanceof KeyturnError && ['not-a-file', 'too-large'].includes(error.code)) return 'unreadable' as const;
     throw error;
@@ -77,7 +76,7 @@ export async function readManifest(path: string, fingerprint: Fingerprinter): Pr
   const found = sealedSchema.safeParse(parse(bytes));
   if (!found.success) return { state: 'unreadable' };
   const { seal, ...manifest } = found.data;
-  return { state: seal === sealOf(manifest, fingerprint) ? 'sealed' : 'altered', manifest };
+  return { state: seals.fits(canonicalJson(manifest), seal) ? 'sealed' : 'altered', manifest };
 }
 
 /** @returns null when there is no such file. @throws KeyturnError `not-writable`, and as readRegular. */
@@ -98,12 +97,6 @@ export async function isUnchanged(place: ArchivePlace, manifest: Manifest): Prom
 
 export function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
-}
-
-/** 48 bits of HMAC, as any fingerprint: whoever alters a manifest has one guess a rotation. */
-function sealOf(manifest: Manifest, fingerprint: Fingerprinter): string {
-  const digest = sha256(Buffer.from(canonicalJson(manifest), 'utf8'));
-  return fingerprint(new SecretValue(`keyturn backup manifest ${digest}`)).fingerprint;
 }
 
 function parse(bytes: Buffer): unknown {

@@ -16,6 +16,7 @@ import { decodeContents, type ArchivedValue, type Contents } from './contents.js
 import { entryOf, type BackupDeps, type Made } from './make-archive.js';
 import { readManifest, readWhole, sha256, writeManifest, type Manifest } from './manifest.js';
 import { asideOf, placeOf, type ArchivePlace } from './places.js';
+import type { Sealer } from './seal.js';
 
 /**
  * Idempotent: a proven archive is proven again, and keeps the time of its first proof.
@@ -23,9 +24,9 @@ import { asideOf, placeOf, type ArchivePlace } from './places.js';
  * `decrypt` throws; nothing is marked as proven then.
  */
 export async function proveArchive(plan: BackupPlan, deps: BackupDeps, signal: AbortSignal): Promise<Made> {
-  const { fingerprint, format } = deps;
+  const { fingerprint, seals, format } = deps;
   const place = placeOf(plan);
-  const manifest = await ownManifest(plan, place, fingerprint);
+  const manifest = await ownManifest(plan, place, seals);
   const contents = await readBack(place, manifest, format, signal);
   assertSameEntries(contents, manifest);
   for (const value of contents.values) await assertInStore(value, plan, fingerprint);
@@ -37,15 +38,14 @@ export async function proveArchive(plan: BackupPlan, deps: BackupDeps, signal: A
 }
 
 /** Undo of making one. Idempotent. @returns what was done, for people. @throws KeyturnError as `replaceFile`. */
-export async function setAside(plan: BackupPlan, why: string, fingerprint: Fingerprinter): Promise<string> {
+export async function setAside(plan: BackupPlan, why: string, seals: Sealer): Promise<string> {
   const place = placeOf(plan);
-  const found = await readManifest(place.manifest, fingerprint);
+  const found = await readManifest(place.manifest, seals);
   if (found.state === 'sealed' && found.manifest.provenAt !== null)
     return 'the archive had been proven by then: it counts';
   const aside = asideOf(place);
   // The manifest first: without it the archive under its old name does not count already.
-  if (found.state === 'sealed')
-    await writeManifest(aside.manifest, { ...found.manifest, unproven: why }, { fingerprint });
+  if (found.state === 'sealed') await writeManifest(aside.manifest, { ...found.manifest, unproven: why }, { seals });
   const moved = await moveAside(place, aside);
   return moved ? `kept aside, unproven: ${aside.archive}` : 'nothing was written';
 }
@@ -68,8 +68,8 @@ async function moveAside(place: ArchivePlace, aside: ArchivePlace): Promise<bool
   }
 }
 
-async function ownManifest(plan: BackupPlan, place: ArchivePlace, fingerprint: Fingerprinter): Promise<Manifest> {
-  const found = await readManifest(place.manifest, fingerprint);
+async function ownManifest(plan: BackupPlan, place: ArchivePlace, seals: Sealer): Promise<Manifest> {
+  const found = await readManifest(place.manifest, seals);
   if (found.state === 'sealed' && found.manifest.backup === formatBackup(plan.ref)) return found.manifest;
   const code = found.state === 'missing' ? 'archive-missing' : 'archive-changed';
   throw new KeyturnError(

@@ -5,10 +5,10 @@ import type { BackupPlan } from '../domain/backup.js';
 import { KeyturnError } from '../domain/errors.js';
 import type { QrFormat } from '../domain/specs/backup.js';
 import { replaceFile } from '../stores/files/replace-file.js';
-import type { Fingerprinter } from '../stores/fingerprint.js';
 import { readManifest, readWhole, sha256 } from './manifest.js';
 import { placeOf } from './places.js';
 import { splitParts } from './qr-parts.js';
+import type { Sealer } from './seal.js';
 
 /** A corner of the print may be lost: level M restores 15 %. The margin is the one that ISO/IEC 18004 asks for. */
 const OPTIONS = { errorCorrectionLevel: 'M', margin: 4 } as const;
@@ -39,9 +39,9 @@ export async function drawArchive(archive: string, format: QrFormat, title: stri
  * Beside the archive, `ARCHIVE.qr-1of2.svg`. Idempotent: the same archive gives the same pictures.
  * @returns the files. @throws KeyturnError `qr-too-large`, `archive-missing`, `archive-changed`, and as `replaceFile`.
  */
-export async function printArchive(plan: BackupPlan, format: QrFormat, fingerprint: Fingerprinter): Promise<string[]> {
+export async function printArchive(plan: BackupPlan, format: QrFormat, seals: Sealer): Promise<string[]> {
   const place = placeOf(plan);
-  const [archive, found] = [await readWhole(place.archive), await readManifest(place.manifest, fingerprint)];
+  const [archive, found] = [await readWhole(place.archive), await readManifest(place.manifest, seals)];
   if (archive === null) throw new KeyturnError('archive-missing', `the archive ${place.archive} is gone`);
   // Whoever put another archive there would have it printed and locked away as the backup.
   if (found.state !== 'sealed' || sha256(archive) !== found.manifest.sha256) {

@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import type { BackupEntry } from '../domain/backup.js';
 import { KeyturnError } from '../domain/errors.js';
-import type { Fingerprinter } from '../stores/fingerprint.js';
 import { filesIn } from './directory.js';
 import { isUnchanged, readManifest, type Manifest } from './manifest.js';
 import { besideArchive, MANIFEST_NAME } from './places.js';
+import type { Sealer } from './seal.js';
 
 /** `proven`: it counts. Everything else does not. */
 export type BackupState =
@@ -23,10 +23,10 @@ export interface FoundBackup {
  * The youngest first. Archives without a manifest are of runs that ended before they could be proven; they are left out.
  * @throws KeyturnError `not-found` when there is no such directory, `not-writable` when it cannot be read.
  */
-export async function readBackups(directory: string, fingerprint: Fingerprinter): Promise<FoundBackup[]> {
+export async function readBackups(directory: string, seals: Sealer): Promise<FoundBackup[]> {
   const files = await filesIn(directory);
   const found = await Promise.all(
-    files.filter((name) => MANIFEST_NAME.test(name)).map((name) => look(join(directory, name), fingerprint)),
+    files.filter((name) => MANIFEST_NAME.test(name)).map((name) => look(join(directory, name), seals)),
   );
   return found.sort((one, other) => youth(other) - youth(one));
 }
@@ -40,9 +40,9 @@ export function youth({ manifest }: FoundBackup): number {
   return manifest?.provenAt ? Date.parse(manifest.provenAt) : 0;
 }
 
-async function look(path: string, fingerprint: Fingerprinter): Promise<FoundBackup> {
+async function look(path: string, seals: Sealer): Promise<FoundBackup> {
   const place = besideArchive(path.replace(/\.json$/, ''));
-  const found = await readManifest(path, fingerprint);
+  const found = await readManifest(path, seals);
   const { archive } = place;
   if (found.state === 'missing' || found.state === 'unreadable') {
     return { archive, state: 'manifest unreadable', manifest: null };

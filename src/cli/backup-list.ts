@@ -1,6 +1,7 @@
 /** `keyturn backup list`: for every backed-up secret its newest backup, how old it is, and whether it can be relied on. Run where the backups are. */
 import { findBackup, type BackupVerdict } from '../backups/find-backup.js';
 import { youth } from '../backups/read-backups.js';
+import { createSealer, type Sealer } from '../backups/seal.js';
 import { formatBackup, type BackedUpSecret, type BackupPlan, type BackupSelector } from '../domain/backup.js';
 import { formatMilliseconds } from '../domain/durations.js';
 import { KeyturnError } from '../domain/errors.js';
@@ -33,6 +34,11 @@ interface Line {
   readonly provenAt: string | null;
 }
 
+interface Keyed {
+  readonly fingerprint: Fingerprinter;
+  readonly seals: Sealer;
+}
+
 /** With `--exit-code`: 1 unless every backup can be relied on and every critical secret has one. */
 export async function backupList(
   context: Context,
@@ -41,7 +47,8 @@ export async function backupList(
 ): Promise<ExitCode> {
   const { console } = context;
   const settings = await readSettings(context);
-  const fingerprint = fingerprinter(settings);
+  const key = fingerprintKey(settings);
+  const keyed: Keyed = { fingerprint: createFingerprinter(key), seals: createSealer(key) };
   const inventory = await loadInventory(settings.inventory());
   const selector = text === undefined ? undefined : backupArgument(text);
   const refs = selector ? expandBackups(inventory, selector) : allBackups(inventory);
@@ -51,7 +58,7 @@ export async function backupList(
     const request = { ref, operator: '', note: null, requestId: '', at: now.toISOString() };
     try {
       const plan = planBackup(inventory, { ...request, variables: settings.variables });
-      for (const secret of plan.secrets) lines.push(await lineOf(plan, secret, now, fingerprint));
+      for (const secret of plan.secrets) lines.push(await lineOf(plan, secret, now, keyed));
     } catch (error) {
       if (!(error instanceof KeyturnError) || error.code !== 'setting-missing') throw error;
       lines.push(elsewhere(formatBackup(ref), formatBackup(ref), error));
@@ -64,9 +71,9 @@ export async function backupList(
 }
 
 /** Manifests are sealed with it: without it a forged one looks like any other. */
-function fingerprinter({ variables }: Pick<Settings, 'variables'>): Fingerprinter {
+function fingerprintKey({ variables }: Pick<Settings, 'variables'>): string {
   const key = variables['KEYTURN_FINGERPRINT_KEY'];
-  if (key) return createFingerprinter(key);
+  if (key) return key;
   throw new KeyturnError('setting-missing', 'KEYTURN_FINGERPRINT_KEY is not set', {
     hint: 'ask where a worker runs, with its settings: manifests of backups are sealed with this key',
   });
@@ -76,7 +83,7 @@ async function lineOf(
   { ref, directory, maxAge }: BackupPlan,
   secret: BackedUpSecret,
   now: Date,
-  fingerprint: Fingerprinter,
+  { fingerprint, seals }: Keyed,
 ): Promise<Line> {
   const backup = formatBackup(ref);
   const own = { backup, secret: formatRef(secret.ref), critical: secret.critical, maxAge };
@@ -85,7 +92,7 @@ async function lineOf(
     const question = { places: [{ backup, directory, maxAge }], ref: own.secret, now };
     const { verdict, text, found } = await findBackup(
       { ...question, fingerprint: current?.fingerprint ?? 'no value' },
-      fingerprint,
+      seals,
     );
     const provenAt = found && youth(found) > 0 ? new Date(youth(found)).toISOString() : null;
     return { ...own, state: verdict, text, archive: found?.archive ?? null, provenAt };

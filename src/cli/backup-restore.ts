@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { readArchive, restore, type ArchivedValue, type OfferedKeys } from '../backups/restore.js';
 import { KeyturnError } from '../domain/errors.js';
 import { SecretValue } from '../domain/secret-value.js';
+import { shortFingerprint } from '../domain/slot.js';
 import { suggest } from '../inventory/suggest.js';
 import { LARGEST_KEY, readRegular } from '../processes/read-regular.js';
 import type { Context } from './context.js';
@@ -46,7 +47,13 @@ export async function backupRestore(
   console.document({ backup, createdAt, secrets: held });
   if (console.json) return EXIT.done;
   console.say(`${backup}, made ${createdAt}`);
-  const rows = held.map((one) => [one.ref, one.version, one.kind, one.fingerprint, `${one.length} characters`]);
+  const rows = held.map((one) => [
+    one.ref,
+    one.version,
+    one.kind,
+    shortFingerprint(one.fingerprint),
+    `${one.length} characters`,
+  ]);
   console.say(table(['Secret', 'Version', 'Kind', 'Fingerprint', 'Value'], rows, console.paint));
   const [first] = held;
   const given = [...process.argv.slice(2)].map(quoteArgument).join(' ');

@@ -43,9 +43,14 @@ export function cameTo({ reached, arrangement }: { reached: Arrangement; arrange
 }
 
 export interface VersionInfo {
-  /** See stores/fingerprint.ts: keyed and shortened; the only form of a value that leaves a store. */
+  /** See stores/fingerprint.ts: keyed; the only form of a value that leaves a store. */
   readonly fingerprint: string;
   readonly length: number;
+}
+
+/** For people to look at. Nothing is decided by it: two values that share 48 bits are found in minutes by whoever has the key. */
+export function shortFingerprint(fingerprint: string): string {
+  return fingerprint.slice(0, 12);
 }
 
 /** The run that staged a value. Only the Temporal that holds its lock can say whether it is over. */

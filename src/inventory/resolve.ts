@@ -95,6 +95,9 @@ function taskQueueOf(named: string | null, resolver: Resolver, variables: Variab
   return named === null ? variables['KEYTURN_TASK_QUEUE'] || DEFAULT_TASK_QUEUE : resolver.settings.fill(named);
 }
 
+/** 128 bits: decisions are bound to it, and of 48 bits two plans that share a digest are found in minutes. */
+const DIGEST_DIGITS = 32;
+
 /** The request id and how people call Keyturn are left out, and with the id the name of a new role: the digest names what will be done, whichever run does it. */
 export function digestOf(plan: Omit<RotationPlan, 'digest'>): string {
   const content = canonicalJson({
@@ -104,7 +107,7 @@ export function digestOf(plan: Omit<RotationPlan, 'digest'>): string {
     fingerprintKey: undefined,
     swap: plan.swap && { ...plan.swap, newRole: undefined },
   });
-  return createHash('sha256').update(content, 'utf8').digest('hex').slice(0, 12);
+  return createHash('sha256').update(content, 'utf8').digest('hex').slice(0, DIGEST_DIGITS);
 }
 
 function methodOfSwap({ strategy }: PlannedSwap): string {

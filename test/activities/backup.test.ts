@@ -9,6 +9,7 @@ import { answerDemand, demandOf } from '../../src/activities/backup/demand.js';
 import { findBackupsOf, resolveBackup } from '../../src/activities/backup/planning.js';
 import { checkBackup } from '../../src/activities/backup/readiness.js';
 import type { ActivityDeps } from '../../src/activities/deps.js';
+import { createSealer } from '../../src/backups/seal.js';
 import type { BackupPlan } from '../../src/domain/backup.js';
 import { KeyturnError } from '../../src/domain/errors.js';
 import { SecretValue } from '../../src/domain/secret-value.js';
@@ -25,7 +26,8 @@ const REQUEST = {
   requestId: 'run-00000001',
   at: '2026-11-21T00:00:00Z',
 };
-const fingerprint = createFingerprinter('fingerprint key of these tests, 32 characters');
+const KEY = 'fingerprint key of these tests, 32 characters';
+const [fingerprint, seals] = [createFingerprinter(KEY), createSealer(KEY)];
 
 let root: string;
 let deps: ActivityDeps;
@@ -57,6 +59,7 @@ ${secret('KEY', 'signing', true)}${secret('SESSION', 'session', false)}${secret(
     loadInventory: () => loadInventory(join(root, 'arena.yaml')),
     variables: { IDENTITY: identity, KEYTURN_FINGERPRINT_KEY: 'as the worker has it' },
     fingerprint,
+    seals,
     ledger: {
       ping: () =>
         ledgerAnswers ? Promise.resolve() : Promise.reject(new KeyturnError('ledger-unavailable', 'nobody answers')),
@@ -166,7 +169,7 @@ describe('what a rotation is told', () => {
     expect(await answer('KEY', { kind: 'encryption' })).toMatch(
       /vault\/key\/arena--production--key--.*\.age, proven \d+m?s? ago/,
     );
-    expect(await answer('KEY', { fingerprint: '000000000000' })).toEqual({
+    expect(await answer('KEY', { fingerprint: '0'.repeat(32) })).toEqual({
       warning: expect.stringContaining('another value') as string,
     });
   });

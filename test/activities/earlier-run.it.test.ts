@@ -12,6 +12,7 @@ import { rotationWorkflowId } from '../../src/domain/refs.js';
 import type { Arrangement } from '../../src/domain/slot.js';
 import { findHolder, namespaceOf } from '../../src/holder.js';
 import { loadInventory } from '../../src/inventory/load.js';
+import { createSealer } from '../../src/backups/seal.js';
 import { createFingerprinter } from '../../src/stores/fingerprint.js';
 import { freshTaskQueue, temporalClient } from '../support/servers.js';
 
@@ -58,6 +59,7 @@ const depsAt = (client: Client): ActivityDeps => ({
   loadInventory: () => loadInventory(root),
   variables: {},
   fingerprint: createFingerprinter('k'.repeat(40)),
+  seals: createSealer('k'.repeat(40)),
   ledger: { ping: () => Promise.resolve() } as ActivityDeps['ledger'],
   findHolder: (workflowId) => findHolder(client, workflowId),
   namespace: namespaceOf(client),

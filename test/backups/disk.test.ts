@@ -20,12 +20,14 @@ import { readFileSync } from 'node:fs';
 import { makeArchive } from './dist/backups/make-archive.js';
 import { openFormat } from './dist/backups/open-format.js';
 import { SecretValue } from './dist/domain/secret-value.js';
+import { createSealer } from './dist/backups/seal.js';
 import { createFingerprinter } from './dist/stores/fingerprint.js';
+const key = ${JSON.stringify(FINGERPRINT_KEY)};
 const { plan, keys, killAt } = JSON.parse(readFileSync(0, 'utf8'));
 const format = await openFormat(plan.encryption, (ref) => Promise.resolve(new SecretValue(keys[ref.env])));
 const faultPoint = (name) => { if (name === killAt) process.kill(process.pid, 'SIGKILL'); };
 try {
-  await makeArchive(plan, { format, fingerprint: createFingerprinter(${JSON.stringify(FINGERPRINT_KEY)}), faultPoint }, new AbortController().signal);
+  await makeArchive(plan, { format, fingerprint: createFingerprinter(key), seals: createSealer(key), faultPoint }, new AbortController().signal);
   console.log(JSON.stringify({ made: true }));
 } catch ({ name, code, message, hint, effect, retryable }) {
   console.log(JSON.stringify({ name, code, message, hint, effect, retryable }));
@@ -65,14 +67,14 @@ describe('a process that is killed', () => {
     'at "%s" leaves no value behind, and the next attempt makes one good backup',
     async (killAt) => {
       expect((await run({ killAt })).signal).toBe('SIGKILL');
-      const left = await readBackups(fixture.directory, fixture.fingerprint);
+      const left = await readBackups(fixture.directory, fixture.seals);
       expect(left.filter(({ state }) => state === 'proven')).toEqual([]);
       const everything = await fixture.everything();
       for (const value of Object.values(fixture.values)) expect(everything).not.toContain(value);
       expect((await run()).said).toEqual({ made: true });
       const plan = fixture.plan();
       await proveArchive(plan, await fixture.deps(plan), running);
-      const found = await readBackups(fixture.directory, fixture.fingerprint);
+      const found = await readBackups(fixture.directory, fixture.seals);
       expect(found.map(({ state }) => state)).toEqual(['proven']);
       expect((await fixture.files()).filter((name) => name.endsWith('.age'))).toHaveLength(1);
     },

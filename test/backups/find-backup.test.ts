@@ -5,9 +5,9 @@ import { demandBackup, findBackup, type BackupAnswer, type BackupQuestion } from
 import { makeArchive } from '../../src/backups/make-archive.js';
 import { proveArchive } from '../../src/backups/prove-archive.js';
 import { readBackups } from '../../src/backups/read-backups.js';
+import { createSealer } from '../../src/backups/seal.js';
 import type { BackupPlan } from '../../src/domain/backup.js';
 import { SecretValue } from '../../src/domain/secret-value.js';
-import { createFingerprinter } from '../../src/stores/fingerprint.js';
 import { backupFixture, running, type BackupFixture } from './support/fixture.js';
 
 const DAY = 86_400_000;
@@ -37,7 +37,7 @@ function question(changes: Partial<BackupQuestion> = {}): BackupQuestion {
 }
 
 const ask = (changes: Partial<BackupQuestion> = {}): Promise<BackupAnswer> =>
-  findBackup(question(changes), fixture.fingerprint);
+  findBackup(question(changes), fixture.seals);
 
 describe('a backup that can be relied on', () => {
   it('is proven, of this value, young enough, and its archive what was written', async () => {
@@ -45,7 +45,7 @@ describe('a backup that can be relied on', () => {
     const answer = await ask();
     expect(answer).toMatchObject({ verdict: 'proven', found: { archive, state: 'proven' } });
     expect(answer.text).toMatch(/proven \d+m?s? ago$/);
-    expect((await demandBackup(question(), fixture.fingerprint)).archive).toBe(archive);
+    expect((await demandBackup(question(), fixture.seals)).archive).toBe(archive);
   });
 
   it('is the youngest of several, whatever their names', async () => {
@@ -74,7 +74,7 @@ describe('why there is none', () => {
     const answer = await ask(changes);
     expect(answer).toMatchObject({ verdict });
     expect(answer.text).toMatch(text);
-    await expect(demandBackup(question(changes), fixture.fingerprint)).rejects.toMatchObject({
+    await expect(demandBackup(question(changes), fixture.seals)).rejects.toMatchObject({
       code: 'backup-missing',
       message: answer.text,
       hint: 'make one: keyturn backup arena/production/keys',
@@ -114,7 +114,7 @@ describe('why there is none', () => {
   it('of another value', async () => {
     await backUp();
     await expectNone('of another value', /holds another value of arena\/production\/KEY/, {
-      fingerprint: '0123456789ab',
+      fingerprint: '0123456789abcdef0123456789abcdef',
     });
   });
 
@@ -157,7 +157,7 @@ describe('a manifest that was tampered with', () => {
     ['another seal', (text: string) => text.replace(/"seal": "[0-9a-f]{4}/, '"seal": "0000')],
   ])('to say %s does not count', async (_, change) => {
     await tamper(change);
-    expect((await readBackups(fixture.directory, fixture.fingerprint)).map(({ state }) => state)).toEqual([
+    expect((await readBackups(fixture.directory, fixture.seals)).map(({ state }) => state)).toEqual([
       'manifest altered',
     ]);
     expect(['archive changed', 'of another value']).toContain((await ask()).verdict);
@@ -172,7 +172,7 @@ describe('a manifest that was tampered with', () => {
 
   it('beyond reading is told, and does not count', async () => {
     await tamper((text) => text.slice(0, 40));
-    expect((await readBackups(fixture.directory, fixture.fingerprint)).map(({ state }) => state)).toEqual([
+    expect((await readBackups(fixture.directory, fixture.seals)).map(({ state }) => state)).toEqual([
       'manifest unreadable',
     ]);
     expect((await ask()).verdict).toBe('no backup');
@@ -185,7 +185,7 @@ describe('a manifest that was tampered with', () => {
 
   it('of a worker with another fingerprint key does not count here', async () => {
     await backUp();
-    const other = createFingerprinter('another fingerprint key of these tests, 32+');
+    const other = createSealer('another fingerprint key of these tests, 32+');
     expect((await readBackups(fixture.directory, other)).map(({ state }) => state)).toEqual(['manifest altered']);
   });
 
@@ -202,5 +202,5 @@ it('other files in the directory are passed over', async () => {
   await writeFile(join(fixture.directory, 'notes.json'), '{}');
   await appendFile(join(fixture.directory, 'README'), 'keep this stick in the safe\n');
   await backUp();
-  expect(await readBackups(fixture.directory, fixture.fingerprint)).toHaveLength(1);
+  expect(await readBackups(fixture.directory, fixture.seals)).toHaveLength(1);
 });

@@ -28,7 +28,7 @@ async function backUp(plan: BackupPlan): Promise<string> {
 }
 
 async function states(): Promise<string[]> {
-  return (await readBackups(fixture.directory, fixture.fingerprint)).map(({ state }) => state);
+  return (await readBackups(fixture.directory, fixture.seals)).map(({ state }) => state);
 }
 
 describe.each(formats)('a backup in format %s', (format) => {
@@ -98,14 +98,14 @@ describe.each(formats)('a backup in format %s', (format) => {
       () => new SecretValue('a staged key of this test, 32+ characters'),
     );
     await backUp(plan());
-    const [found] = await readBackups(fixture.directory, fixture.fingerprint);
+    const [found] = await readBackups(fixture.directory, fixture.seals);
     expect(found?.manifest?.secrets.map(({ ref, version }) => `${ref} ${version}`)).toEqual([
       'arena/production/KEY current',
       'arena/production/KEY pending',
       'arena/production/SESSION current',
     ]);
     await backUp(plan({ requestId: 'run-2-00000001', versions: ['pending'] }));
-    const all = await readBackups(fixture.directory, fixture.fingerprint);
+    const all = await readBackups(fixture.directory, fixture.seals);
     expect(all.find(({ manifest }) => manifest?.requestId === 'run-2-00000001')?.manifest?.secrets).toMatchObject([
       { ref: 'arena/production/KEY', version: 'pending' },
     ]);
@@ -118,14 +118,14 @@ describe.each(formats)('a backup in format %s', (format) => {
     await expect(proveArchive(plan(), deps, running)).rejects.toMatchObject({ code: 'changed-meanwhile' });
     expect(await states()).toEqual(['unproven']);
     for (let attempt = 0; attempt < 2; attempt += 1) {
-      expect(await setAside(plan(), 'the value changed', fixture.fingerprint)).toMatch(
+      expect(await setAside(plan(), 'the value changed', fixture.seals)).toMatch(
         /^kept aside, unproven: .*\.unproven$/,
       );
     }
     const name = (await fixture.files())[0]!;
     expect(await fixture.files()).toEqual([name, `${name}.json`]);
     expect(name).toMatch(/\.unproven$/);
-    const [found] = await readBackups(fixture.directory, fixture.fingerprint);
+    const [found] = await readBackups(fixture.directory, fixture.seals);
     expect(found).toMatchObject({ state: 'unproven', manifest: { unproven: 'the value changed', provenAt: null } });
   });
 
@@ -167,12 +167,12 @@ describe('a proof', () => {
   it('that was given is not taken back: set aside afterwards, the backup stays', async () => {
     const plan = fixture.plan();
     await backUp(plan);
-    expect(await setAside(plan, 'late', fixture.fingerprint)).toBe('the archive had been proven by then: it counts');
+    expect(await setAside(plan, 'late', fixture.seals)).toBe('the archive had been proven by then: it counts');
     expect(await states()).toEqual(['proven']);
   });
 
   it('of an archive that was made aside is none: nothing was written', async () => {
-    expect(await setAside(fixture.plan(), 'never made', fixture.fingerprint)).toBe('nothing was written');
+    expect(await setAside(fixture.plan(), 'never made', fixture.seals)).toBe('nothing was written');
     expect(await fixture.files()).toEqual([]);
   });
 });

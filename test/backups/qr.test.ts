@@ -141,10 +141,10 @@ describe('a printed backup', () => {
   it.each(['png', 'svg'] as const)('as %s restores from what a scanner reads', async (format) => {
     const plan = fixture.plan();
     await makeArchive(plan, await fixture.deps(plan), running);
-    const files = await printArchive(plan, format, fixture.fingerprint);
+    const files = await printArchive(plan, format, fixture.seals);
     expect(files.map((file) => /\.qr-(\dof\d\.\w+)$/.exec(file)?.[1])).toEqual([`1of2.${format}`, `2of2.${format}`]);
     // Made again by another attempt, it is the same.
-    expect(await printArchive(plan, format, fixture.fingerprint)).toEqual(files);
+    expect(await printArchive(plan, format, fixture.seals)).toEqual(files);
     const texts = await Promise.all(
       files.map(async (file, index) => {
         expect((await stat(file)).mode & 0o777).toBe(0o600);
@@ -162,15 +162,15 @@ describe('a printed backup', () => {
     const plan = fixture.plan();
     const { place } = await makeArchive(plan, await fixture.deps(plan), running);
     await writeFile(place.archive, armored(300));
-    await expect(printArchive(plan, 'svg', fixture.fingerprint)).rejects.toMatchObject({ code: 'archive-changed' });
+    await expect(printArchive(plan, 'svg', fixture.seals)).rejects.toMatchObject({ code: 'archive-changed' });
     await rm(place.archive);
-    await expect(printArchive(plan, 'svg', fixture.fingerprint)).rejects.toMatchObject({ code: 'archive-missing' });
+    await expect(printArchive(plan, 'svg', fixture.seals)).rejects.toMatchObject({ code: 'archive-missing' });
   });
 
   it('as SVG says under the code what it is', async () => {
     const plan = fixture.plan();
     await makeArchive(plan, await fixture.deps(plan), running);
-    const [file] = await printArchive(plan, 'svg', fixture.fingerprint);
+    const [file] = await printArchive(plan, 'svg', fixture.seals);
     expect(await readFile(file!, 'utf8')).toContain(
       '>arena--production--keys--20261121T230405Z-ef012345.age · 1 of 2</text>',
     );

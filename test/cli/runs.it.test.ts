@@ -114,7 +114,7 @@ describe('a gate', () => {
     expect(stdout).toContain('who      ben or carla\n');
     command = /approve {2}(keyturn .+)/.exec(stdout)?.[1] ?? '';
     expect(command).toMatch(
-      new RegExp(`^keyturn approve ${ref} --as ben --gate promote --plan [0-9a-f]{12}@[0-9a-f]{12}$`),
+      new RegExp(`^keyturn approve ${ref} --as ben --gate promote --plan [0-9a-f]{32}@[0-9a-f]{12}$`),
     );
   }, 60_000);
 

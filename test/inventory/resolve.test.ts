@@ -208,7 +208,7 @@ describe('what a plan holds', () => {
 
   test('a digest that names what will be done, whichever run does it', () => {
     const { digest } = plan(VIBE);
-    expect(digest).toMatch(/^[0-9a-f]{12}$/);
+    expect(digest).toMatch(/^[0-9a-f]{32}$/);
     expect(plan(VIBE, { requestId: 'run-2' }).digest).toBe(digest);
     expect(plan(VIBE, { reason: 'leaver' }).digest).not.toBe(digest);
     expect(plan(VIBE, { operator: 'ben@example.test' }).digest).not.toBe(digest);

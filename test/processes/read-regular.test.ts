@@ -11,10 +11,10 @@ import { readManifest } from '../../src/backups/manifest.js';
 import { readArchive } from '../../src/backups/restore.js';
 import { loadInventory } from '../../src/inventory/load.js';
 import { readRegular } from '../../src/processes/read-regular.js';
-import { createFingerprinter } from '../../src/stores/fingerprint.js';
+import { createSealer } from '../../src/backups/seal.js';
 import { loadSidecar } from '../../src/stores/versions/sidecar.js';
 
-const fingerprint = createFingerprinter('a fingerprint key of more than 32 characters');
+const seals = createSealer('a fingerprint key of more than 32 characters');
 let directory: string;
 const at = (name: string): string => join(directory, name);
 
@@ -45,7 +45,7 @@ describe.each(NO_FILES)('a %s is refused at once', (name) => {
     });
   });
   test('as a manifest, which hides no other one', async () => {
-    expect(await readManifest(at(name), fingerprint)).toEqual({ state: 'unreadable' });
+    expect(await readManifest(at(name), seals)).toEqual({ state: 'unreadable' });
   });
 });
 

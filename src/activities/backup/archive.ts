@@ -7,6 +7,7 @@ import { printArchive as print } from '../../backups/qr.js';
 import type { BackupPlan } from '../../domain/backup.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { KeyturnError } from '../../domain/errors.js';
+import { shortFingerprint } from '../../domain/slot.js';
 import { credentialResolver } from '../credentials.js';
 import type { ActivityDeps } from '../deps.js';
 
@@ -15,7 +16,9 @@ const LONGEST_REASON = 500;
 
 export async function makeArchive(plan: BackupPlan, deps: ActivityDeps, signal: AbortSignal): Promise<Evidence> {
   const made = await make(plan, await depsOf(plan, deps), signal);
-  const held = made.manifest.secrets.map(({ ref, version, fingerprint }) => `${ref} ${version} ${fingerprint}`);
+  const held = made.manifest.secrets.map(
+    ({ ref, version, fingerprint }) => `${ref} ${version} ${shortFingerprint(fingerprint)}`,
+  );
   return { summary: `${made.place.archive} holds ${held.join(', ')}`, facts: factsOf(made) };
 }
 
@@ -28,21 +31,21 @@ export async function proveArchive(plan: BackupPlan, deps: ActivityDeps, signal:
 
 export async function setArchiveAside(
   { plan, why }: { plan: BackupPlan; why: string },
-  { fingerprint }: ActivityDeps,
+  { seals }: ActivityDeps,
 ): Promise<Evidence> {
-  return { summary: await setAside(plan, why.slice(0, LONGEST_REASON), fingerprint) };
+  return { summary: await setAside(plan, why.slice(0, LONGEST_REASON), seals) };
 }
 
-export async function printArchive(plan: BackupPlan, { fingerprint }: ActivityDeps): Promise<Evidence> {
+export async function printArchive(plan: BackupPlan, { seals }: ActivityDeps): Promise<Evidence> {
   if (plan.qr === null)
     throw new KeyturnError('bad-inventory', 'this backup is not printed: the inventory names no qr');
-  const files = await print(plan, plan.qr, fingerprint);
+  const files = await print(plan, plan.qr, seals);
   const codes = files.length === 1 ? 'one code' : `${files.length} codes, all of them needed`;
   return { summary: `${codes}: ${files.map((file) => basename(file)).join(', ')}`, facts: { codes: files.length } };
 }
 
-async function depsOf(plan: BackupPlan, { fingerprint, variables }: ActivityDeps): Promise<BackupDeps> {
-  return { fingerprint, format: await openFormat(plan.encryption, credentialResolver(variables)) };
+async function depsOf(plan: BackupPlan, { fingerprint, seals, variables }: ActivityDeps): Promise<BackupDeps> {
+  return { fingerprint, seals, format: await openFormat(plan.encryption, credentialResolver(variables)) };
 }
 
 function factsOf({ place, manifest }: Made): Evidence['facts'] & object {

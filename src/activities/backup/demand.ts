@@ -29,7 +29,7 @@ export async function answerDemand(
     };
   }
   const question = { places, ref: formatRef(ref), fingerprint, now: new Date() };
-  const { verdict, text } = await findBackup(question, deps.fingerprint);
+  const { verdict, text } = await findBackup(question, deps.seals);
   if (verdict === 'proven') return text;
   // `keyturn plan` may be asked far from the workers.
   if (!deps.variables['KEYTURN_FINGERPRINT_KEY']) {

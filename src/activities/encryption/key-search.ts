@@ -131,7 +131,7 @@ async function declaredArchives(
         ref: { system: ref.system, environment: ref.environment, backup },
         ...request,
       });
-      const archives = await readBackups(directory, deps.fingerprint);
+      const archives = await readBackups(directory, deps.seals);
       const holding = archives.filter((one) => one.manifest === null || names(one, formatRef(ref)).length > 0);
       if (holding.length === 0) continue;
       const keys = await keysFor(encryption, resolve);

@@ -89,7 +89,7 @@ export async function findReentries(hold: RecoveryHold, deps: ActivityDeps, sign
     key: createHash('sha256')
       .update(JSON.stringify([quarantined, entered, lines]))
       .digest('hex')
-      .slice(0, 12),
+      .slice(0, 32),
   };
 }
 

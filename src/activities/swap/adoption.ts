@@ -28,7 +28,7 @@ export async function findSessions(hold: SwapHold, deps: ActivityDeps, signal: A
   const key = createHash('sha256')
     .update([...clients].sort().join('\n'))
     .digest('hex')
-    .slice(0, 12);
+    .slice(0, 32);
   return { sessions: sessions.slice(0, LINES), lines, key };
 }
 

@@ -6,6 +6,7 @@ import { serverTime } from '../../databases/access/sessions.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { formatRef, type SecretRef } from '../../domain/refs.js';
+import { shortFingerprint } from '../../domain/slot.js';
 import { composeCredential, readCredential } from '../../stores/credential-value.js';
 import { generateValue } from '../../stores/generate.js';
 import { openStore } from '../../stores/open-store.js';
@@ -49,8 +50,9 @@ export async function stageCredential(
     await stagedByRun(deps, workflowId),
   );
   const staged = await loginsOf(hold, deps);
+  const pending = versions.pending ? shortFingerprint(versions.pending.fingerprint) : 'in use already';
   return {
-    summary: `${slot.key} staged for role ${staged.fresh.user} (now ${staged.old.user}; pending ${versions.pending?.fingerprint ?? 'in use already'})`,
+    summary: `${slot.key} staged for role ${staged.fresh.user} (now ${staged.old.user}; pending ${pending})`,
     facts: { role: staged.fresh.user, old: staged.old.user, arrangement: versions.arrangement },
   };
 }

@@ -7,6 +7,7 @@ import { generateIdentity, identityToRecipient } from 'age-encryption';
 import type { ArchiveFormat } from '../../../src/backups/archive-format.js';
 import type { BackupDeps } from '../../../src/backups/make-archive.js';
 import { openFormat } from '../../../src/backups/open-format.js';
+import { createSealer, type Sealer } from '../../../src/backups/seal.js';
 import type { BackupPlan, BackupEncryption } from '../../../src/domain/backup.js';
 import { KeyturnError } from '../../../src/domain/errors.js';
 import { SecretValue } from '../../../src/domain/secret-value.js';
@@ -27,6 +28,7 @@ export interface BackupFixture {
   readonly identity: string;
   readonly passphrase: string;
   readonly fingerprint: Fingerprinter;
+  readonly seals: Sealer;
   readonly store: SecretStore;
   slot(key: 'KEY' | 'SESSION'): SecretSlot;
   plan(changes?: Partial<BackupPlan>): BackupPlan;
@@ -53,6 +55,7 @@ export async function backupFixture(): Promise<BackupFixture> {
   const recipients = [await identityToRecipient(identity), await identityToRecipient(await generateIdentity())];
   const passphrase = randomBytes(24).toString('base64');
   const fingerprint = createFingerprinter(FINGERPRINT_KEY);
+  const seals = createSealer(FINGERPRINT_KEY);
   const resolve = (ref: { env: string } | { file: string }): Promise<SecretValue> => {
     const text = 'env' in ref ? { IDENTITY: identity, PASSPHRASE: passphrase }[ref.env] : undefined;
     if (text === undefined) throw new KeyturnError('credential-missing', 'no such credential');
@@ -81,6 +84,7 @@ export async function backupFixture(): Promise<BackupFixture> {
     identity,
     passphrase,
     fingerprint,
+    seals,
     store: openStore(slot('KEY').store, { fingerprint }),
     slot,
     encryption,
@@ -102,7 +106,7 @@ export async function backupFixture(): Promise<BackupFixture> {
       ...changes,
     }),
     format: (plan) => openFormat(plan.encryption, resolve),
-    deps: async (plan) => ({ fingerprint, format: await openFormat(plan.encryption, resolve) }),
+    deps: async (plan) => ({ fingerprint, seals, format: await openFormat(plan.encryption, resolve) }),
     files: async () => (await readdir(directory)).sort(),
     everything: async () => {
       const names = await readdir(directory);

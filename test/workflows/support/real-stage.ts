@@ -8,6 +8,7 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { inject, vi } from 'vitest';
 import { createActivities } from '../../../src/activities/create-activities.js';
+import { createSealer } from '../../../src/backups/seal.js';
 import { APPROVE, REJECT, STATUS_QUERY, type Steer } from '../../../src/domain/messages.js';
 import { rotationWorkflowId } from '../../../src/domain/refs.js';
 import type { RunStatus } from '../../../src/domain/status.js';
@@ -28,6 +29,7 @@ const codePath = fileURLToPath(new URL('../../../dist/workflow-bundle.js', impor
 
 /** A run that takes longer waits for something that does not come; the machine may be busy with others. */
 export const PATIENCE_MS = 180_000;
+const FINGERPRINT_KEY = 'a key of at least thirty-two characters';
 export const ANA = 'ana@example.test';
 export const BEN = { by: 'ben@example.test', note: 'looked at it' };
 
@@ -115,7 +117,8 @@ export abstract class RealStage<S extends StagedSystem> {
     const activities = createActivities({
       loadInventory: () => loadInventory(system.inventory),
       variables: system.variables,
-      fingerprint: createFingerprinter('a key of at least thirty-two characters'),
+      fingerprint: createFingerprinter(FINGERPRINT_KEY),
+      seals: createSealer(FINGERPRINT_KEY),
       ledger: this.ledger,
       findHolder: (workflowId) => findHolder(this.client, workflowId),
       namespace: namespaceOf(this.client),
