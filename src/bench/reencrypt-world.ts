@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import pg from 'pg';
 import { Server } from '../databases/server.js';
-import { gcmFormat, type ValueFormat } from '../domain/specs/encryption.js';
+import { gcmFormat, type ValueFormat } from '../domain/specs/ciphertext.js';
 import { SecretValue } from '../domain/secret-value.js';
 import { startPostgres, type Postgres } from '../embedded/postgres.js';
 import { columnFacts, type ColumnFacts } from '../reencryption/column-facts.js';

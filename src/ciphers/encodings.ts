@@ -1,5 +1,5 @@
 /** Bytes written as text, read strictly: what does not come out the same when it is written again was not written like that. */
-import type { GcmFormat } from '../domain/specs/encryption.js';
+import type { GcmFormat } from '../domain/specs/ciphertext.js';
 
 export type Encoding = GcmFormat['encoding'];
 export type TextEncoding = Exclude<Encoding, 'binary'>;

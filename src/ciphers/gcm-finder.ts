@@ -4,7 +4,7 @@
  * to text, which random bytes do not.
  */
 import { createDecipheriv } from 'node:crypto';
-import type { GcmFormat } from '../domain/specs/encryption.js';
+import type { GcmFormat } from '../domain/specs/ciphertext.js';
 import { addFound, NOTHING_FOUND, textOf, type Finder, type Found, type Sought } from './finder.js';
 import { parseGcm, prefixOf, TAG_BYTES } from './gcm-layout.js';
 import { gcmReader } from './gcm-reader.js';

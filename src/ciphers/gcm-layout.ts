@@ -1,6 +1,6 @@
 /** Where iv, tag and ciphertext stand in a stored AES-256-GCM value, and how they are written. */
 import { KeyturnError } from '../domain/errors.js';
-import type { GcmFormat } from '../domain/specs/encryption.js';
+import type { GcmFormat } from '../domain/specs/ciphertext.js';
 import { decode, decodeText, encodeText, type TextEncoding } from './encodings.js';
 import { keyId } from './key-material.js';
 

@@ -3,7 +3,7 @@
  * it is what the reencryptor's work is verified with.
  */
 import { createDecipheriv, createHash } from 'node:crypto';
-import type { GcmFormat } from '../domain/specs/encryption.js';
+import type { GcmFormat } from '../domain/specs/ciphertext.js';
 import type { Reader } from './cipher.js';
 
 const DIGITS = {

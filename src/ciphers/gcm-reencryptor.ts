@@ -4,7 +4,7 @@
  * bytes (NIST SP 800-38D, 8.3).
  */
 import { createCipheriv, createDecipheriv, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
-import type { GcmFormat } from '../domain/specs/encryption.js';
+import type { GcmFormat } from '../domain/specs/ciphertext.js';
 import type { Page, ReencryptedPage, Reencryptor, ValueState } from './cipher.js';
 import { checkGcmFormat, parseGcm, prefixOf, TAG_BYTES, writeGcm, type ParsedGcm } from './gcm-layout.js';
 

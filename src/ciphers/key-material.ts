@@ -4,7 +4,7 @@
  */
 import { createHash, hkdfSync, scryptSync } from 'node:crypto';
 import { KeyturnError } from '../domain/errors.js';
-import type { KeyForm, PublicBytes } from '../domain/specs/encryption.js';
+import type { KeyForm, PublicBytes } from '../domain/specs/ciphertext.js';
 import type { SecretValue } from '../domain/secret-value.js';
 import { decode } from './encodings.js';
 

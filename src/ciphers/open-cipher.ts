@@ -1,5 +1,5 @@
 /** The one place that knows which cipher is which file. */
-import type { ValueFormat } from '../domain/specs/encryption.js';
+import type { ValueFormat } from '../domain/specs/ciphertext.js';
 import type { Reader, Reencryptor } from './cipher.js';
 import { fernetFinder } from './fernet-finder.js';
 import { fernetReader } from './fernet-reader.js';

@@ -5,15 +5,14 @@
 import type { PlannedCheck, PlannedMonitor, HttpRequest, HttpFlowSpec } from './specs/check.js';
 import type { CredentialRef } from './specs/common.js';
 import type { DatabaseRef } from './specs/database.js';
+import type { KeyForm, ValueFormat } from './specs/ciphertext.js';
 import type {
   DisposablePlace,
   EncryptionMode,
-  KeyForm,
   RowFilter,
   SearchSpec,
   Throttle,
   UnreadableRows,
-  ValueFormat,
 } from './specs/encryption.js';
 import type { ApprovalSpec, WindowSpec } from './specs/policy.js';
 import type { OverlapSpec, ProofSpec, SecretKind } from './specs/secret.js';

@@ -7,7 +7,7 @@ import { distance } from 'fastest-levenshtein';
 import type { Server } from '../databases/server.js';
 import { KeyturnError } from '../domain/errors.js';
 import type { PlannedColumn } from '../domain/plan.js';
-import type { ValueFormat } from '../domain/specs/encryption.js';
+import type { ValueFormat } from '../domain/specs/ciphertext.js';
 import { readColumns, readKey, readTable, tableNames, type CatalogueColumn, type CatalogueTable } from './catalogue.js';
 import { conditionOf, estimateRows } from './row-filter.js';
 import { prepareSession } from './session.js';

@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { beforeAll, expect, test } from 'vitest';
 import { pythonWithCryptography } from '../../src/bench/reencrypt-python.js';
 import { openReader, openReencryptor } from '../../src/ciphers/open-cipher.js';
-import { gcmFormat, type ValueFormat } from '../../src/domain/specs/encryption.js';
+import { gcmFormat, type ValueFormat } from '../../src/domain/specs/ciphertext.js';
 import { reencrypt } from './support.js';
 
 let python: string;

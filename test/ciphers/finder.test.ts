@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Finder } from '../../src/ciphers/finder.js';
 import { openFinder } from '../../src/ciphers/open-cipher.js';
 import { writeGcm, prefixOf } from '../../src/ciphers/gcm-layout.js';
-import { gcmFormat, type GcmFormat } from '../../src/domain/specs/encryption.js';
+import { gcmFormat, type GcmFormat } from '../../src/domain/specs/ciphertext.js';
 import { fernetToken } from './support.js';
 
 const [key, other] = [randomBytes(32), randomBytes(32)];

@@ -5,7 +5,7 @@ import { gcmReader } from '../../src/ciphers/gcm-reader.js';
 import { gcmReencryptor } from '../../src/ciphers/gcm-reencryptor.js';
 import { keyId } from '../../src/ciphers/key-material.js';
 import { openReader, openReencryptor } from '../../src/ciphers/open-cipher.js';
-import { gcmFormat, type GcmFormat } from '../../src/domain/specs/encryption.js';
+import { gcmFormat, type GcmFormat } from '../../src/domain/specs/ciphertext.js';
 import { flipped, reencrypt } from './support.js';
 
 const hex = (text: string): Buffer => Buffer.from(text, 'hex');

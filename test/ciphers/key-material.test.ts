@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { deriveKey, keyId } from '../../src/ciphers/key-material.js';
 import { KeyturnError } from '../../src/domain/errors.js';
-import { keyForm, type KeyForm } from '../../src/domain/specs/encryption.js';
+import { keyForm, type KeyForm } from '../../src/domain/specs/ciphertext.js';
 import { SecretValue } from '../../src/domain/secret-value.js';
 
 const KEY = randomBytes(32);

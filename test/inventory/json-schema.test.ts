@@ -18,7 +18,7 @@ test('it refuses unknown keys, asks for what has no default, and describes what 
   };
   expect(schema).toMatchObject({ $schema: 'http://json-schema.org/draft-07/schema#', additionalProperties: false });
   expect(schema.required).toEqual(['system', 'environments', 'secrets']);
-  expect(schema.properties['environments']?.description).toBe('In rollout order');
+  expect(schema.properties['environments']?.description).toContain('in rollout order');
   expect(schema.properties['secrets']?.additionalProperties?.required).toEqual(['kind', 'store', 'services']);
   expect(JSON.stringify(schema)).toContain('A whole number and a unit: ms, s, m, h, d or w');
 });

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { gcmFormat } from '../../src/domain/specs/encryption.js';
+import { gcmFormat } from '../../src/domain/specs/ciphertext.js';
 import type { PlannedColumn } from '../../src/domain/plan.js';
 import { freshRoleName } from '../support/servers.js';
 import { createWorld, failureOf, type World } from './support.js';

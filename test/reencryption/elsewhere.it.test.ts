@@ -2,7 +2,7 @@ import { createCipheriv, randomBytes } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
 import { openFinder } from '../../src/ciphers/open-cipher.js';
 import { prefixOf, writeGcm } from '../../src/ciphers/gcm-layout.js';
-import { gcmFormat } from '../../src/domain/specs/encryption.js';
+import { gcmFormat } from '../../src/domain/specs/ciphertext.js';
 import { blindIndexes } from '../../src/reencryption/blind-index.js';
 import { demandChildren } from '../../src/reencryption/children.js';
 import { searchElsewhere, type Search } from '../../src/reencryption/elsewhere/search.js';

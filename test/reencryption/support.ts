@@ -8,7 +8,7 @@ import { KeyturnError } from '../../src/domain/errors.js';
 import type { PlannedColumn } from '../../src/domain/plan.js';
 import { balances, type RowCounts } from '../../src/domain/row-counts.js';
 import { SecretValue } from '../../src/domain/secret-value.js';
-import type { ValueFormat } from '../../src/domain/specs/encryption.js';
+import type { ValueFormat } from '../../src/domain/specs/ciphertext.js';
 import { columnFacts, type ColumnFacts } from '../../src/reencryption/column-facts.js';
 import { afterwards } from '../support/afterwards.js';
 import { makeHostile, type HostileDatabase } from '../support/hostile-database.js';

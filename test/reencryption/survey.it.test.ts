@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { beforeAll, expect, test } from 'vitest';
-import { gcmFormat } from '../../src/domain/specs/encryption.js';
+import { gcmFormat } from '../../src/domain/specs/ciphertext.js';
 import type { PlannedColumn } from '../../src/domain/plan.js';
 import { survey } from '../../src/reencryption/survey.js';
 import { fernetToken } from '../ciphers/support.js';

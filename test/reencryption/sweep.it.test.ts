@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { Reencryptor } from '../../src/ciphers/cipher.js';
 import { openReader, openReencryptor } from '../../src/ciphers/open-cipher.js';
-import { gcmFormat, type GcmFormat } from '../../src/domain/specs/encryption.js';
+import { gcmFormat, type GcmFormat } from '../../src/domain/specs/ciphertext.js';
 import { addCounts, balances, NO_ROWS } from '../../src/domain/row-counts.js';
 import { NOTHING_SWEPT, sweep, type SweepProgress } from '../../src/reencryption/sweep.js';
 import { splitTable } from '../../src/reencryption/split.js';

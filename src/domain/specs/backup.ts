@@ -20,29 +20,48 @@ export type QrFormat = (typeof QR_FORMATS)[number];
 const common = {
   secrets: z
     .union([name, z.array(name).min(1)])
-    .describe('One secret or several that lie in one archive; at most one of them critical'),
-  to: z.strictObject({
-    /** Relative to the inventory file. It must exist: one made in the place of a stick that is not mounted would hide the mistake. */
-    directory: text.describe('Where archives are written; it must exist. One critical secret a destination'),
-  }),
+    .describe('The secret, or a list of those that lie in one archive; at most one of them critical'),
+  to: z
+    .strictObject({
+      /** One made in the place of a stick that is not mounted would hide the mistake. */
+      directory: text.describe(
+        'The directory, relative to the inventory file; it must exist. At most one critical secret a directory: /mnt/key-backup',
+      ),
+    })
+    .describe('Where archives are written'),
   /** Documents 003 and 004 rotate at the latest every 90 days; a backup older than that is none. */
   maxAge: duration.default('90d').describe('A rotation of a critical secret demands a proven backup younger than this'),
   qr: z.enum(QR_FORMATS).optional().describe('Also a picture of the encrypted archive, to be printed'),
 };
 
 export const backupSpec = z.discriminatedUnion('format', [
-  z.strictObject({
-    format: z.literal('age'),
-    ...common,
-    recipients: z.array(recipient).min(1).describe('Each of them alone can restore'),
-    proof: z
-      .strictObject({ identity: credentialRef })
-      .describe('A restore is proven with it; it must belong to one of the recipients'),
-  }),
-  z.strictObject({
-    format: z.literal('gpg'),
-    ...common,
-    passphrase: credentialRef.describe('Encrypts the archive; a restore is proven with it too'),
-  }),
+  z
+    .strictObject({
+      format: z.literal('age').describe('age, to public keys'),
+      ...common,
+      recipients: z
+        .array(recipient)
+        .min(1)
+        .describe(
+          'Public keys, age1… as age-keygen prints them, or settings that hold one; each of them alone can restore',
+        ),
+      proof: z
+        .strictObject({
+          identity: credentialRef.describe(
+            'An age identity, in a variable or file of the worker: { file: /etc/keyturn/backup-identity.txt }',
+          ),
+        })
+        .describe('What each restore is proven with; it must belong to one of the recipients'),
+    })
+    .describe('An archive that age can open, encrypted to public keys.'),
+  z
+    .strictObject({
+      format: z.literal('gpg').describe('gpg, with a passphrase'),
+      ...common,
+      passphrase: credentialRef.describe(
+        'The passphrase, in a variable or file of the worker. It encrypts the archive, and a restore is proven with it',
+      ),
+    })
+    .describe('An archive that gpg can open, encrypted with a passphrase.'),
 ]);
 export type BackupSpec = z.infer<typeof backupSpec>;

@@ -8,10 +8,7 @@ export const name = z
   .regex(NAME_PATTERN, 'must start with a letter or digit, then letters, digits, ".", "_" or "-" (63 at most)');
 
 const NOT_A_DURATION = 'must be a duration such as 90d, 24h, 30m or 10s';
-export const duration = z
-  .string(NOT_A_DURATION)
-  .regex(DURATION_PATTERN, NOT_A_DURATION)
-  .describe('A whole number and a unit: ms, s, m, h, d or w');
+export const duration = z.string(NOT_A_DURATION).regex(DURATION_PATTERN, NOT_A_DURATION);
 
 export const text = z.string().min(1, 'must not be empty');
 
@@ -25,8 +22,16 @@ export const argv = z
  * Where Keyturn finds what it signs in with itself: a variable or a file of the worker. Never the value.
  */
 export const credentialRef = z
-  .union([z.strictObject({ env: text }), z.strictObject({ file: text })], {
-    error: 'must be { env: VARIABLE } or { file: PATH } of the worker, never the value itself',
-  })
+  .union(
+    [
+      z.strictObject({ env: text.describe('A variable of the worker: SHOP_ADMIN_URL') }),
+      z.strictObject({
+        file: text.describe(
+          'A file that the worker can read, relative to the inventory file; a line feed at its end does not count',
+        ),
+      }),
+    ],
+    { error: 'must be { env: VARIABLE } or { file: PATH } of the worker, never the value itself' },
+  )
   .describe('What Keyturn signs in with: a variable or a file of the worker, never the value');
 export type CredentialRef = z.infer<typeof credentialRef>;

@@ -3,20 +3,22 @@ import { z } from 'zod';
 import { credentialRef, name, text, type CredentialRef } from './common.js';
 
 export const databaseSpec = z.strictObject({
-  /**
-   * An administrator's URL for a direct connection to the primary: a pooler in between would hide who is connected. Tables, and SQL
-   * of the inventory, are reached by a login that it makes for a step, with the rights of the tables' owner; or the URL is of a login
-   * that has rights on these tables and no others: then it is used as it is.
-   */
-  url: credentialRef,
+  /** A direct connection: a pooler in between would hide who is connected. */
+  url: credentialRef.describe(
+    "An administrator's URL for a direct connection to the primary, in a variable or file of the worker: { env: SHOP_ADMIN_URL }. Tables, and SQL of the inventory, are reached by a login that it makes for a step, with the rights of the tables' owner. Or the URL of a login that has rights on these tables and nothing else: it is used as it is",
+  ),
   tls: z
     .enum(['off', 'unverified'])
     .optional()
-    .describe('Gives up TLS, or its certificate, on the way to another host; left out: both are demanded'),
+    .describe(
+      'Gives up TLS (off) or the check of its certificate (unverified) on the way to another host. Left out: both are demanded there, whatever the URL leaves out',
+    ),
   nodes: z
-    .record(name, text)
+    .record(name, text.describe('HOST:PORT of one replica'))
     .optional()
-    .describe('Replicas, name: HOST:PORT. A new log-in is proven on each, an old one ended and refused on each'),
+    .describe(
+      'Replicas, as name: HOST:PORT. A new log-in is proven on each, an old one ended and refused on each; the administrator is the same',
+    ),
 });
 export type DatabaseSpec = z.infer<typeof databaseSpec>;
 export type TlsWord = Exclude<DatabaseSpec['tls'], undefined>;

@@ -9,26 +9,33 @@ import { text } from './common.js';
 export const READER_NAMES = ['compose', 'raw', 'bash', 'python-dotenv', 'npm-dotenv'] as const;
 export type ReaderName = (typeof READER_NAMES)[number];
 
-const dotenvStore = z.strictObject({
-  type: z.literal('dotenv'),
-  /** Relative to the inventory file. Keyturn keeps pending and previous values beside it in `FILE.keyturn` (mode 0600). */
-  file: text.describe('Relative to the inventory file'),
-  /** They must all read the same value. */
-  readers: z
-    .array(z.enum(READER_NAMES))
-    .min(1)
-    .optional()
-    .describe('Who reads the file; default: compose where all its services are deployed by Compose, else whoever can'),
-});
+const dotenvStore = z
+  .strictObject({
+    type: z.literal('dotenv').describe('A file of NAME=value lines, each a variable'),
+    file: text.describe('The file, relative to the inventory file: .env'),
+    /** They must all read the same value. */
+    readers: z
+      .array(z.enum(READER_NAMES))
+      .min(1)
+      .optional()
+      .describe(
+        'Who reads the file; all of them must read the same value. raw is `docker run --env-file` and `format: raw`, bash is `. FILE`. Default: compose where Compose deploys all services of the store, else all of them',
+      ),
+  })
+  .describe(
+    'An env file. Pending and previous values are kept beside it in FILE.keyturn (mode 0600), which no application reads.',
+  );
 
-const dockerSecretsStore = z.strictObject({
-  type: z.literal('docker-secrets'),
-  /**
-   * Relative to the inventory file: what Compose mounts file by file, each file a secret, its name the secret's `key`. Keyturn
-   * keeps pending and previous values beside it in `DIRECTORY.keyturn` (mode 0600), where no container mounts them.
-   */
-  directory: text.describe('Relative to the inventory file; every file in it is a secret, named by its key'),
-});
+const dockerSecretsStore = z
+  .strictObject({
+    type: z.literal('docker-secrets').describe("Files that containers mount; not Docker Swarm's own secrets"),
+    directory: text.describe(
+      "The directory, relative to the inventory file; each file in it is a secret, named by the secret's key",
+    ),
+  })
+  .describe(
+    'A directory whose files Compose mounts one by one. Pending and previous values are kept in DIRECTORY.keyturn (mode 0600), where no container mounts them.',
+  );
 
 export const storeSpec = z.discriminatedUnion('type', [dotenvStore, dockerSecretsStore]);
 export type StoreSpec = z.infer<typeof storeSpec>;

@@ -13,13 +13,29 @@ const pointer = z.string().startsWith('/', 'must be a JSON Pointer such as /pass
 
 /** How user and password sit in the stored value. */
 export const credentialShape = z.discriminatedUnion('in', [
-  /** `postgresql://USER:PASSWORD@HOST/DATABASE`. */
-  z.strictObject({ in: z.literal('url') }),
-  z.strictObject({ in: z.literal('json'), user: pointer.default('/username'), password: pointer.default('/password') }),
-  /** Two variables, written together. */
-  z.strictObject({ in: z.literal('variables'), user: text, password: text }),
-  /** The value is the password; the user name is fixed, so only `same-role` can rotate it. */
-  z.strictObject({ in: z.literal('password'), user: text }),
+  z
+    .strictObject({ in: z.literal('url').describe('A URL: postgresql://USER:PASSWORD@HOST/DATABASE') })
+    .describe('A URL with user and password; the schemes of drivers, such as postgresql+asyncpg, will do.'),
+  z
+    .strictObject({
+      in: z.literal('json').describe('A JSON document'),
+      user: pointer.default('/username').describe('JSON Pointer to the user name'),
+      password: pointer.default('/password').describe('JSON Pointer to the password'),
+    })
+    .describe('A JSON document with user and password.'),
+  z
+    .strictObject({
+      in: z.literal('variables').describe('Two variables, written together'),
+      user: text.describe('The variable with the user name: DB_USER'),
+      password: text.describe("The variable with the password: DB_PASSWORD; it is the secret's key"),
+    })
+    .describe('Two variables, which are written together. Also where a URL is put together from them.'),
+  z
+    .strictObject({
+      in: z.literal('password').describe('The value is the password'),
+      user: text.describe('The user name, which is fixed: shop'),
+    })
+    .describe('The value is the password of a fixed user name: strategy same-role only.'),
 ]);
 export type CredentialShape = z.infer<typeof credentialShape>;
 
@@ -34,14 +50,18 @@ const prefix = z
 const fields = {
   database: text.describe('Name of the database in the environment: with its administrator and nodes'),
   name: text.describe("The application's database on that server; default: the one in the administrator's URL"),
-  strategy: z.enum(STRATEGIES).describe('How the new credential gets the same rights'),
+  strategy: z
+    .enum(STRATEGIES)
+    .describe(
+      'How the new credential gets the same rights. group: they sit on a role that cannot log in, of which each login role is a member; copy: the new role gets them itself; same-role: a new password in place. keyturn plan recommends one',
+    ),
   group: text.describe('Strategy group: the role that holds the rights; default: the role in use becomes it'),
   rolePrefix: prefix.describe('New roles are called PREFIX_DATE_MARK; default: the system and the environment'),
-  credential: credentialShape,
-  delay: duration.describe('How long the old role is kept after everything runs on the new one'),
-  watchEvery: duration.describe('How often it is asked meanwhile who is still on the old role'),
-  observe: duration.describe('How long rejected log-ins are watched before what is left is ended'),
-  probe: text.describe('SQL that writes; run as the new role and rolled back'),
+  credential: credentialShape.describe('How user and password sit in the stored value. Default: { in: url }'),
+  delay: duration.describe('How long the old role is kept after everything runs on the new one. Default: 24h'),
+  watchEvery: duration.describe('How often it is asked meanwhile who is still on the old role. Default: 5m'),
+  observe: duration.describe('How long rejected log-ins are watched before what is left is ended. Default: 10m'),
+  probe: text.describe('SQL that writes, run as the new role and rolled back: INSERT INTO orders DEFAULT VALUES'),
 };
 
 /** All optional: an environment may say some of it; what nobody says has a default (SWAP_DEFAULTS). */

@@ -1,5 +1,6 @@
 /** Encryption keys: that what an inventory says of one fits together, and that nothing is said that would not be heeded. */
-import type { KeyForm, ProtectedColumn } from '../../domain/specs/encryption.js';
+import type { KeyForm } from '../../domain/specs/ciphertext.js';
+import type { ProtectedColumn } from '../../domain/specs/encryption.js';
 import { formatOf } from '../encryption.js';
 import { strengthOf } from '../generator-strength.js';
 import { generatorOf, type MergedEncryption, type MergedEnvironment, type MergedSecret } from '../merge.js';

@@ -1,6 +1,6 @@
 /** Every `${…}` means something where it stands: a defined setting, or a value that exists by then at run time. */
 import type { CheckSpec } from '../../domain/specs/check.js';
-import type { ValueFormat } from '../../domain/specs/encryption.js';
+import type { ValueFormat } from '../../domain/specs/ciphertext.js';
 import type { MergedEncryption, MergedEnvironment, MergedSecret } from '../merge.js';
 import type { Path } from '../problems.js';
 import { isRuntime, placeholdersOf } from '../settings.js';
