@@ -2,7 +2,9 @@
 import type { z } from 'zod';
 import { child, knownKeys } from './known-keys.js';
 import type { Path } from './problems.js';
+import { cut } from '../domain/one-line.js';
 import { looksSecret } from '../domain/secret-looking.js';
+import { NOT_A_POINTER } from '../domain/specs/common.js';
 import { suggest } from './suggest.js';
 
 export interface Complaint {
@@ -38,7 +40,10 @@ export function complaints(
       case 'unrecognized_keys':
         return issue.keys.map((key) => unknownKey(schema, data, path, key));
       case 'invalid_key':
-        return say(`${quote(path.at(-1))} ${issue.issues[0]?.message ?? 'is not a valid name'}`);
+        return say(
+          `${quote(path.at(-1))} ${issue.issues[0]?.message ?? 'is not a valid name'}`,
+          pointerHint(path.at(-1), issue.issues[0]?.message),
+        );
       case 'invalid_union':
         return unionComplaints(schema, data, issue, path);
       case 'invalid_type':
@@ -52,7 +57,8 @@ export function complaints(
       case 'too_big':
         return say(sizeMessage(issue));
       default:
-        return say(typeof value === 'string' ? `${quote(value)} ${issue.message}` : issue.message);
+        if (typeof value !== 'string') return say(issue.message);
+        return say(`${quote(value)} ${issue.message}`, pointerHint(value, issue.message));
     }
   });
 }
@@ -134,6 +140,19 @@ function sizeMessage(issue: Extract<Issue, { code: 'too_small' | 'too_big' }>): 
 
 function quoteHint(issue: Extract<Issue, { code: 'invalid_type' }>, value: unknown): string | null {
   return issue.expected === 'string' && ['number', 'boolean'].includes(typeof value) ? 'put it in quotes' : null;
+}
+
+/** As people write it elsewhere (`$.services[0].state`), or a bare name. */
+function pointerHint(value: unknown, message: string | undefined): string | null {
+  if (message !== NOT_A_POINTER || typeof value !== 'string' || looksSecret(value)) return null;
+  const steps = value.replace(/^\$\.?/, '').split(/[.[\]]+/);
+  return cut(
+    `write ${steps
+      .filter((step) => step !== '')
+      .map((step) => `/${step}`)
+      .join('')}`,
+    80,
+  );
 }
 
 function at(data: unknown, path: Path): unknown {

@@ -1,6 +1,6 @@
 /** What an inventory says about checks: questions with a yes/no answer and evidence. */
 import { z } from 'zod';
-import { argv, credentialRef, duration, text } from './common.js';
+import { argv, credentialRef, duration, pointerOrWhole, text } from './common.js';
 import type { DatabaseRef } from './database.js';
 
 /**
@@ -40,7 +40,7 @@ const responseExpectation = z
   .strictObject({
     status: statuses.optional().describe('The status, or a list of those that will do: [200, 204]. Default: any 2xx'),
     json: z
-      .record(z.string(), expectation)
+      .record(pointerOrWhole, expectation)
       .optional()
       .describe(
         'What must stand in a JSON body, by JSON Pointer (RFC 6901): { /status: ok, /queue/length: { atMost: 10 } }',
@@ -189,7 +189,7 @@ const httpMeasure = z.strictObject({
   type: z.literal('http').describe('A number in a JSON document'),
   url: text.describe('Where the counter is read: a GET of a JSON document'),
   headers: z.record(z.string(), z.string()).optional().describe('Headers of the request'),
-  json: text.describe('JSON Pointer to the number: /responses/5xx'),
+  json: pointerOrWhole.describe('JSON Pointer to the number: /responses/5xx'),
   timeout: duration.default('5s').describe('How long the answer may take'),
 });
 

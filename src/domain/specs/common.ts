@@ -10,6 +10,12 @@ export const name = z
 const NOT_A_DURATION = 'must be a duration such as 90d, 24h, 30m or 10s';
 export const duration = z.string(NOT_A_DURATION).regex(DURATION_PATTERN, NOT_A_DURATION);
 
+export const NOT_A_POINTER = 'must be a JSON Pointer, which begins with "/"';
+/** RFC 6901: a place in a JSON document. */
+export const pointer = z.string().regex(/^\//, NOT_A_POINTER);
+/** The same; empty: the whole document. */
+export const pointerOrWhole = z.string().regex(/^(?:\/|$)/, NOT_A_POINTER);
+
 export const text = z.string().min(1, 'must not be empty');
 
 /** A command as a list of arguments. Never a shell string: nothing is expanded or split. */

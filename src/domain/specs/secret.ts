@@ -1,7 +1,7 @@
 /** What an inventory says about a secret. */
 import { z } from 'zod';
 import { httpRequest } from './check.js';
-import { duration, text } from './common.js';
+import { duration, pointer, text } from './common.js';
 import { encryptionSpec } from './encryption.js';
 import { approvalPolicy, windowOrNone } from './policy.js';
 import { swapSpec } from './swap.js';
@@ -28,10 +28,7 @@ export const partSpec = z.union([
     .describe('A part of a URL.'),
   z
     .strictObject({
-      json: z
-        .string()
-        .startsWith('/', 'must be a JSON Pointer such as /password')
-        .describe('JSON Pointer to it: /password'),
+      json: pointer.describe('JSON Pointer to it: /password'),
     })
     .describe('A part of a JSON document.'),
 ]);

@@ -1,6 +1,6 @@
 /** What an inventory says about a database credential: where its role lives, and how a new one takes over (documents 000–003). */
 import { z } from 'zod';
-import { duration, text } from './common.js';
+import { duration, pointer, text } from './common.js';
 
 /**
  * `group`: rights and ownership sit on a role that cannot log in, and each generation of login role is a member of it.
@@ -8,8 +8,6 @@ import { duration, text } from './common.js';
  */
 export const STRATEGIES = ['group', 'copy', 'same-role'] as const;
 export type Strategy = (typeof STRATEGIES)[number];
-
-const pointer = z.string().startsWith('/', 'must be a JSON Pointer such as /password');
 
 /** How user and password sit in the stored value. */
 export const credentialShape = z.discriminatedUnion('in', [
