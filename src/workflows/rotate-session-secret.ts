@@ -4,6 +4,7 @@
  * 002 (all tokens invalid; log-in, refresh and impersonation verified). domain/session-runbook.ts is the outline of these steps.
  */
 import type { Readiness } from '../activities/rotation-activities.js';
+import type { Evidence } from '../domain/evidence.js';
 import type { RotationPlan } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
 import type { RolloutReport } from '../domain/status.js';
@@ -90,7 +91,7 @@ async function endOldValue(run: Run, oldHeader: Readiness['tokenHeader']): Promi
   const allSignWithNew = Date.now();
   if (revocation)
     await run.stepBeside('revoke', () => effects('End all sessions', taskQueue).revokeSessions(revocation), {
-      lasting: 'the sessions that were ended stay ended',
+      lasting: endedSessions,
     });
   await verifyAndWatch(run);
   if (overlap)
@@ -113,4 +114,11 @@ async function endOldValue(run: Run, oldHeader: Readiness['tokenHeader']): Promi
     await run.services.release();
     await run.step('forget', () => persistentEffects('Destroy the old value', taskQueue).forgetPrevious(hold));
   });
+}
+
+/** Said only where some were: an effect that nobody saw may have ended them. */
+function endedSessions(evidence: Evidence | null): string | null {
+  const ended = evidence?.facts?.['revoked'];
+  if (typeof ended !== 'number') return 'sessions may have been ended: those stay ended';
+  return ended === 0 ? null : 'the sessions that were ended stay ended';
 }

@@ -1,6 +1,6 @@
 /**
  * One run of a runbook: carries its steps out in order, keeps the checklist that people see, remembers how to undo, and ends
- * completed, rejected, rolled back, cancelled, or stopped with a list of what a person must do. Never silently half done.
+ * completed, rejected, aborted, rolled back, cancelled, or stopped with a list of what a person must do. Never silently half done.
  */
 import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { Evidence } from '../../domain/evidence.js';
@@ -14,7 +14,7 @@ import { effects } from './activities.js';
 import type { Board } from './board.js';
 import { Course } from './course.js';
 import { Ending } from './ending.js';
-import { endsRun, hintOf, isForCancellation, reasonOf, whatFailed } from './failures.js';
+import { effectOf, endsRun, hintOf, isForCancellation, reasonOf, whatFailed } from './failures.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import type { Steering } from './steering.js';
 import type { ServiceLock } from './service-lock.js';
@@ -22,8 +22,11 @@ import type { ServiceLock } from './service-lock.js';
 interface StepOptions {
   /** Registered before the step begins, since a failed effect may have happened all the same. Must be idempotent. */
   readonly undo?: () => Promise<Evidence>;
-  /** What stays changed when the run is undone, for people: `the sessions that were ended stay ended`. */
-  readonly lasting?: string;
+  /**
+   * What stays changed when the run is undone, for people: `the sessions that were ended stay ended`.
+   * @param evidence null: it failed, and may have been done all the same. @returns null: nothing does.
+   */
+  readonly lasting?: (evidence: Evidence | null) => string | null;
 }
 
 export interface DecisionOptions {
@@ -51,16 +54,17 @@ export class Run {
   /** Carries out one step. Its evidence, or why it failed, goes on the checklist. */
   async step<T extends Evidence>(key: string, body: () => Promise<T>, options: StepOptions = {}): Promise<T> {
     if (options.undo) this.course.undos.push({ step: key, undo: options.undo });
-    if (options.lasting) this.course.lasting.push(options.lasting);
     this.board.begin(key);
     try {
       const evidence = await body();
       this.board.end(key, { state: 'done', evidence });
+      this.stays(options.lasting?.(evidence));
       return evidence;
     } catch (error) {
       if (endsRun(error)) {
         this.board.end(key, { state: 'failed', ...whatFailed(error) });
         this.course.failedAt = key;
+        if (effectOf(error) !== 'none') this.stays(options.lasting?.(null));
       }
       throw error;
     }
@@ -91,6 +95,10 @@ export class Run {
   /** What a decision can be bound to: the plan, in this run. After a reset decisions are asked for anew. */
   private get planInThisRun(): string {
     return `${this.plan.digest}@${this.gates.resets.part}`;
+  }
+
+  private stays(what: string | null | undefined): void {
+    if (what) this.course.lasting.push(what);
   }
 
   /** For people, however the run ends. */
@@ -247,7 +255,7 @@ export class Run {
   }
 
   /**
-   * @returns the report of a completed or rejected run.
+   * @returns the report of a completed, rejected or aborted run.
    * @throws ApplicationFailure `rolled-back` or `stopped` with the report in its details; CancelledFailure once all is undone.
    * A run that cannot be recorded ends `stopped`, however it would have ended.
    */

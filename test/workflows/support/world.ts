@@ -109,8 +109,9 @@ export class World {
         return said('deployed');
       },
       revokeSessions: () => {
+        const revoked = state.sessions;
         state.sessions = 0;
-        return said('7 before, 0 after');
+        return Promise.resolve({ summary: `${revoked} before, 0 after`, facts: { revoked } });
       },
       runChecks: () => said('flows pass'),
       watchMonitors: () => said('quiet'),
