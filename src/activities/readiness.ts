@@ -28,7 +28,7 @@ import { askAboutEncryption } from './encryption/readiness.js';
 import { askAboutCopies, reachOf } from './reach.js';
 import type { LeftBehind, Readiness } from './rotation-activities.js';
 import { thingsOf } from './service-locks.js';
-import { askAboutSwap, passwordInUse, stateOfOldRole } from './swap/readiness.js';
+import { askAboutSwap, passwordInUse, rolesOf } from './swap/readiness.js';
 import { judgeOthers } from './other-values.js';
 import { inTheSamePlace, sharedWith } from './uniqueness.js';
 import { rehearseProof } from './verification.js';
@@ -113,9 +113,10 @@ export async function assessReadiness(
     await askAboutSwap(plan, swap, { deps, signal: options.signal, ask, leftBehind });
     const left = leftBehind;
     if (left)
-      await ask('old role of the earlier run', async () => {
-        leftBehind = await stateOfOldRole(plan, swap, left, deps, options.signal);
-        return leftBehind.oldRole ?? 'in use';
+      await ask('roles of the earlier run', async () => {
+        leftBehind = await rolesOf(plan, swap, left, deps, options.signal);
+        const { oldRole = 'in use', newRole } = leftBehind;
+        return newRole === undefined ? `the old one: ${oldRole}` : `the new one: ${newRole}; the old one: ${oldRole}`;
       });
   }
 

@@ -29,6 +29,8 @@ export interface LeftBehind {
   readonly reached: Arrangement;
   /** Of a database credential: how far its old role is gone. */
   readonly oldRole?: 'usable' | 'shut out' | 'gone';
+  /** Of a database credential: the role that it has made, or was about to make. */
+  readonly newRole?: string;
 }
 
 export interface Readiness extends Evidence {

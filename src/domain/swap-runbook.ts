@@ -18,8 +18,14 @@ export function outlineSwap(plan: RotationPlan, swap: PlannedSwap): StepOutline[
 
 type Step = StepOutline | null;
 
+/** Steps that name the new role: a run that goes on from another one's finds that one's. */
+export function titlesOf(role: string): Readonly<Record<'create' | 'prove-new', string>> {
+  return { create: `Create the role ${role}`, 'prove-new': `Prove the role ${role}` };
+}
+
 function newRole(plan: RotationPlan, swap: PlannedSwap): Step[] {
   const { role, nodes } = namesOf(swap);
+  const titles = titlesOf(role);
   const exposed = isExposed(plan.reason);
   const group = swap.group ?? 'the role in use, which becomes a group';
   const how = swap.strategy === 'group' ? `member of ${group}` : 'a copy of every right, in every database';
@@ -41,8 +47,8 @@ function newRole(plan: RotationPlan, swap: PlannedSwap): Step[] {
   ];
   return [
     ...beginning(plan, swap),
-    step('create', `Create the role ${role}`, how, 'undone on failure'),
-    step('prove-new', `Prove the role ${role}`, `log in on ${nodes}, compare all rights, write and roll back`),
+    step('create', titles.create, how, 'undone on failure'),
+    step('prove-new', titles['prove-new'], `log in on ${nodes}, compare all rights, write and roll back`),
     ...switching(plan),
     ...(exposed
       ? [

@@ -123,17 +123,19 @@ function verdict({ problems, warnings }: Assessment, well: string): string | { w
   return warnings.length > 0 ? { warning: warnings.join('; ') } : well;
 }
 
-/** How far the old role of a terminated run is gone: what is gone is not waited for. */
-export async function stateOfOldRole(
+/** Which role a terminated run was making, and how far its old one is gone: what is gone is not waited for. */
+export async function rolesOf(
   plan: RotationPlan,
   swap: PlannedSwap,
   left: LeftBehind,
   deps: ActivityDeps,
   signal: AbortSignal,
 ): Promise<LeftBehind> {
-  if (!left.arrangement.startsWith('new') || swap.strategy === 'same-role') return left;
-  const { user } = await credentialAt(plan.slot, swap, 'previous', deps);
-  return { ...left, oldRole: await loginState(await openServer(swap, deps, signal), user) };
+  if (swap.strategy === 'same-role') return left;
+  const { old, fresh } = await loginsOf({ slot: plan.slot, rotation: left.rotation, swap }, deps);
+  const made = { ...left, newRole: fresh.user };
+  if (!left.arrangement.startsWith('new')) return made;
+  return { ...made, oldRole: await loginState(await openServer(swap, deps, signal), old.user) };
 }
 
 /** The part of a stored value whose strength counts. */

@@ -108,6 +108,11 @@ export class Board {
     );
   }
 
+  /** A step that turns out to be about something else than the plan had said. */
+  rename(key: string, title: string): void {
+    if (this.has(key)) this.set(key, { ...this.row(key).record, name: title });
+  }
+
   /** What these steps have come to by now, in order. */
   stepsOf(keys: readonly string[]): StepRecord[] {
     return this.rows.filter((row) => keys.includes(row.key)).map((row) => row.record);

@@ -1,6 +1,7 @@
 /** Steps that both ways of swapping a database credential share. */
 import type { SwapHold } from '../../activities/swap-activities.js';
 import type { PlannedSwap } from '../../domain/plan.js';
+import { titlesOf } from '../../domain/swap-runbook.js';
 import { formatRef } from '../../domain/refs.js';
 import { effects, persistentEffects } from './activities.js';
 import { cameTo, type Arrangement } from '../../domain/slot.js';
@@ -41,6 +42,8 @@ export async function beginSwap(run: Run, swap: PlannedSwap): Promise<Begun> {
   const hold: SwapHold = { ...holdOf(plan), swap, ...(left ? { rotation: left.rotation } : {}) };
   if (left) {
     run.goesOnWith(left.rotation);
+    if (left.newRole !== undefined)
+      for (const [key, title] of Object.entries(titlesOf(left.newRole))) board.rename(key, title);
     board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
     await run.step('settle', () =>
       Promise.resolve({ summary: `of run ${left.rotation} ${cameTo(left)}: its credential is used on` }),

@@ -40,6 +40,12 @@ async function answered(handle: WorkflowHandle, activity: string): Promise<numbe
 const waitsIn = (handle: WorkflowHandle, phase: string) =>
   stage.until(handle, (status) => status.wait !== null && status.phase.startsWith(phase));
 
+/** The role that its steps speak of. */
+async function rolesNamed(handle: WorkflowHandle): Promise<string[]> {
+  const { steps } = await stage.until(handle, () => true);
+  return steps.flatMap(({ name }) => /^(?:Create|Prove) the role (\S+)$/.exec(name)?.[1] ?? []);
+}
+
 describe.concurrent('taken over, and then said no to', () => {
   it.each(['copy', 'group'] as const)('%s, at promote: the services are back on the old role', (strategy) =>
     within({ strategy, gates: ['promote'], delay: '10m' }, async (system) => {
@@ -47,8 +53,12 @@ describe.concurrent('taken over, and then said no to', () => {
       const first = await stage.start(system);
       await stage.approve(first, 'promote');
       await waitsIn(first, KEEPS);
+      const made = await rolesNamed(first);
       await first.terminate();
       const second = await stage.start(system);
+      await stage.until(second, ({ gate }) => gate?.name === 'promote');
+      // The role of its own plan will never be.
+      expect(await rolesNamed(second)).toEqual(made);
       await stage.reject(second, 'promote');
       expect(await endOf(second)).toBe('rejected');
       const after = await pictureOf(system.place);
@@ -187,7 +197,7 @@ describe.concurrent('reset to where it had made its role,', () => {
       await waitsIn(first, KEEPS);
       await context.expect.poll(() => answered(first, 'awaitAdoption'), { timeout: PATIENCE_MS }).toBeGreaterThan(0);
       await stage.steer(first, 'signal', 'abort');
-      expect(await endOf(first)).toBe('rejected');
+      expect(await endOf(first)).toBe('aborted');
       const again = await stage.reset(first, 'awaitAdoption');
       const { refusals } = await stage.until(again, (status) => status.refusals.length > 0);
       expect(refusals[0]).toMatch(/^abort by .* refused: it came together with a reset/);
