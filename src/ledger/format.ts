@@ -62,10 +62,10 @@ function csvLine(cells: readonly string[]): string {
 
 export const CSV_HEAD = csvLine(CSV_COLUMNS);
 
-/** Who approved is what an auditor looks for first; it stands in the evidence of the step that waited. */
-function approvalsIn({ evidence }: LedgerRow): string[] {
+/** Who approved is what an auditor looks for first. The notes say it, but of an earlier run that was settled: there the evidence does. */
+function approvalsIn({ evidence, notes }: LedgerRow): string[] {
   const said = evidence.map((step) => step.evidence?.summary ?? '');
-  return [...new Set(said.filter((summary) => summary.startsWith('approved by ')))];
+  return [...new Set(said.filter((summary) => summary.startsWith('approved by ') && !notes.includes(summary)))];
 }
 
 function csvCell(text: string): string {

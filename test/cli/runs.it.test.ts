@@ -258,13 +258,12 @@ test('a run that was terminated is not shown as going on, and what comes next is
   expect(stdout).toMatch(/nothing was undone.*\n.* plan .*\nthe next run settles what it left first: .* rotate /);
 }, 90_000);
 
-test('with --stop-at-gate the question is printed once', async () => {
+test('with --stop-at-gate alone it is waited for, and the question is printed once', async () => {
   const { exitCode, all } = await run(
     'rotate',
     'cli-once/staging/SESSION_SECRET',
     '--operator',
     'ana',
-    '--wait',
     '--stop-at-gate',
   );
   expect(exitCode).toBe(4);

@@ -39,6 +39,8 @@ describe('the log as document 003 keeps it', () => {
     const step = { name: 'Approve', state: 'done', evidence: { summary: 'approved by ben (checked)' } } as const;
     const notes = logRow(row({ evidence: [step, step], nextDueAt: null, notes: 'Q4' })).at(-1);
     expect(notes).toBe('approved by ben (checked); Q4; request run-1');
+    const noted = row({ evidence: [step], nextDueAt: null, notes: 'Q4; promote: approved by ben (checked)' });
+    expect(logRow(noted).at(-1)).toBe('Q4; promote: approved by ben (checked); request run-1');
   });
 
   test('has one line a row and no column too many, whatever people typed', () => {

@@ -15,6 +15,11 @@ export function reasonOption(): Option {
   return new Option('--reason <why>', 'why').choices(REASONS).default('routine');
 }
 
+/** To stop at a gate is to watch until there is one. */
+export function stopAtGateOption(): Option {
+  return new Option('--stop-at-gate', 'as --wait, but exit 4 as soon as a person must decide').implies({ wait: true });
+}
+
 function currentUser(): string {
   const named = process.env['USER'] ?? process.env['LOGNAME'];
   if (named) return named;

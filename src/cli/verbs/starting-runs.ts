@@ -4,7 +4,7 @@ import type { PlanOptions } from '../plan.js';
 import type { RecoverOptions } from '../recover.js';
 import type { RotateOptions } from '../rotate.js';
 import type { Action } from './action.js';
-import { operatorOption, reasonOption, refArgument } from './arguments.js';
+import { operatorOption, reasonOption, refArgument, stopAtGateOption } from './arguments.js';
 
 export function addRunVerbs(program: Command, action: Action): void {
   program
@@ -28,7 +28,7 @@ export function addRunVerbs(program: Command, action: Action): void {
     .addOption(reasonOption())
     .option('--note <text>', 'for the record')
     .option('--wait', 'show progress until the run has ended')
-    .option('--stop-at-gate', 'with --wait: exit 4 as soon as a person must decide')
+    .addOption(stopAtGateOption())
     .action(
       action(async (context, ref: string, options: RotateOptions) =>
         (await import('../rotate.js')).rotate(context, ref, options),
@@ -45,7 +45,7 @@ export function addRunVerbs(program: Command, action: Action): void {
     .option('--passphrase-file <file>', 'the passphrase of a gpg archive, where the worker is')
     .option('--note <text>', 'for the record')
     .option('--wait', 'show progress until the run has ended')
-    .option('--stop-at-gate', 'with --wait: exit 4 as soon as a person must decide')
+    .addOption(stopAtGateOption())
     .action(
       action(async (context, ref: string, options: RecoverOptions) =>
         (await import('../recover.js')).recover(context, ref, options),
