@@ -19,7 +19,7 @@ export const EXIT_CODE_HELP = `Exit codes:
   0  done (rotate without --wait: started)
   1  failed, refused or stopped: a person must look
   2  bad usage or bad inventory
-  3  rejected, cancelled or rolled back: the old value serves
+  3  rejected, aborted, cancelled or rolled back: the old value serves
   4  waits for a person (rotate --wait --stop-at-gate, status REF --exit-code)
   5  cannot reach Temporal, a worker, the ledger or a store
   130  interrupted with Ctrl-C: a run that was started goes on`;
@@ -75,6 +75,7 @@ export function exitCodeOfOutcome(outcome: Outcome): ExitCode {
     case 'completed':
       return EXIT.done;
     case 'rejected':
+    case 'aborted':
     case 'rolled back':
     case 'cancelled':
       return EXIT.rejected;

@@ -77,6 +77,7 @@ function sentence(ref: string, { steer: verb, until }: SteerResult): string {
   if (verb === 'tryAgain') return `${ref}: it is tried again now`;
   if (verb === 'goOnWithout') return `${ref}: goes on without it`;
   if (verb === 'stopHere') return `${ref}: stops, with a list of what a person must do`;
-  if (verb === 'abort') return `${ref}: aborted; everything is undone now`;
+  if (verb === 'abort')
+    return `${ref}: aborted, and now being undone; see what it comes to: ${invocation()} status ${ref}`;
   return `${ref}: the wait is over; see what it asks for: ${invocation()} status ${ref}`;
 }

@@ -30,6 +30,7 @@ const ENDS: Record<Outcome | 'not begun', string> = {
   completed: 'Completed',
   'not begun': 'Not begun: nothing was changed',
   rejected: 'Rejected: the old value stays in use',
+  aborted: 'Aborted: the old value is in use',
   'rolled back': 'Rolled back: the old value is in use',
   cancelled: 'Cancelled: the old value is in use',
   stopped: 'Stopped: a person must act',
@@ -38,6 +39,7 @@ const ENDS: Record<Outcome | 'not begun', string> = {
 /** Where something stays changed, the line about the old value would say too much. */
 const UNDONE: Partial<Record<Outcome, string>> = {
   rejected: 'Rejected: what this run began is undone',
+  aborted: 'Aborted: what this run began is undone',
   'rolled back': 'Rolled back: what this run began is undone',
   cancelled: 'Cancelled: what this run began is undone',
 };

@@ -2,7 +2,7 @@
 import type { Evidence } from './evidence.js';
 import type { Proof } from './proof.js';
 
-export const OUTCOMES = ['completed', 'rejected', 'rolled back', 'cancelled', 'stopped'] as const;
+export const OUTCOMES = ['completed', 'rejected', 'aborted', 'rolled back', 'cancelled', 'stopped'] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
 export type StepState = 'to come' | 'running' | 'waiting' | 'done' | 'failed' | 'undone' | 'skipped';

@@ -27,6 +27,7 @@ test('only a completed run is a success, and only a stopped one needs a person',
   expect(Object.fromEntries(OUTCOMES.map((outcome) => [outcome, exitCodeOfOutcome(outcome)]))).toEqual({
     completed: 0,
     rejected: 3,
+    aborted: 3,
     'rolled back': 3,
     cancelled: 3,
     stopped: 1,

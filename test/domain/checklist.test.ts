@@ -114,11 +114,13 @@ describe('the first line says how things stand', () => {
       { report: report({ proof: { proven: false, because: 'no proof is declared' } }) },
     ],
     ['Rejected: the old value stays in use', { report: report({ outcome: 'rejected' }) }],
+    ['Aborted: the old value is in use', { report: report({ outcome: 'aborted' }) }],
     ['Rolled back: the old value is in use', { report: report({ outcome: 'rolled back' }) }],
     ['Cancelled: the old value is in use', { report: report({ outcome: 'cancelled' }) }],
     ['Stopped: a person must act', { report: report({ outcome: 'stopped' }) }],
     ['Not begun: nothing was changed', { report: report({ outcome: 'rolled back', notBegun: true }) }],
     ['Rejected: what this run began is undone', { report: report({ outcome: 'rejected', lasting: ['x'] }) }],
+    ['Aborted: what this run began is undone', { report: report({ outcome: 'aborted', lasting: ['x'] }) }],
     ['Stopped: a person must act', { report: report({ outcome: 'stopped', lasting: ['x'] }) }],
   ])('%s', (expected, status) => {
     expect(render(status).split('\n')[0]).toBe(`## ${expected}`);

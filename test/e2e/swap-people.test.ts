@@ -130,10 +130,10 @@ describe('messaging, whose role becomes a group', { timeout: PATIENCE_MS }, () =
     expect(await archive('2020-01')).toMatchObject({ status: 201 });
 
     const aborted = await said('abort', MESSAGING, ...BEN, '--note', 'the pool of the reports is not moved yet');
-    expect(aborted).toContain('everything is undone');
+    expect(aborted).toContain('aborted, and now being undone');
     const { exitCode, stdout } = await running;
     expect(exitCode, stdout).toBe(3);
-    expect(stdout).toContain('rejected');
+    expect(stdout).toContain(': aborted\n');
     expect(await readFile(messaging.envFile)).toEqual(file);
     expect(shapeOf(await rolesOf(messaging))).toEqual(shapeOf(before));
     expect(before).toHaveLength(1);

@@ -94,7 +94,7 @@ describe.skipIf(chromium === null)('in the Temporal UI', { timeout: PATIENCE_MS 
       await fillMessage(page, 'Signal', 'abort', '{"by":"ben@example.test","note":"the report is not done"}'),
     );
     const report = (await run.result()) as RotationReport;
-    expect(report.outcome).toBe('rejected');
+    expect(report.outcome).toBe('aborted');
     expect(readSetting(system, 'DATABASE_URL')).toBe(old);
     expect(await rolesOf(system)).toHaveLength(1);
     const ended = await (await openChecklist(page)).locator('main').innerText();

@@ -6,7 +6,7 @@ import type { Outcome, RotationReport } from '../../domain/report.js';
 import { FAILURE_TYPES } from '../../domain/status.js';
 import { askAfterThreeAttempts } from './activities.js';
 import type { Course } from './course.js';
-import { answer, endsRun, hintOf, reasonOf, Rejected, whatFailed } from './failures.js';
+import { Aborted, answer, endsRun, hintOf, isNo, reasonOf, Rejected, whatFailed } from './failures.js';
 import { olderInUse, recordRun, reportOf } from './record.js';
 import { untilUndone } from './undoing.js';
 
@@ -25,7 +25,7 @@ export class Ending {
     return report;
   }
 
-  /** @throws ApplicationFailure `rolled-back` or `stopped`, or the cancellation; a rejected run's report is returned. */
+  /** @throws ApplicationFailure `rolled-back` or `stopped`, or the cancellation; the report of a rejected or aborted run is returned. */
   async early(error: Error): Promise<RotationReport> {
     const reason = reasonOf(error);
     const outcome =
@@ -36,7 +36,7 @@ export class Ending {
     const how = outcome === 'rolled back' ? `"${where}" failed: ${reason}` : `${outcome}: ${reason}`;
     const message = [...this.exposed('serves again'), how, this.howThingsStand()].join('; ');
     if (report.outcome === 'stopped') throw stopped(`${message}; but this is not recorded`, report);
-    if (outcome === 'rejected') return report;
+    if (isNo(error)) return report;
     if (outcome === 'cancelled') throw error;
     throw answer(FAILURE_TYPES.rolledBack, message, [report]);
   }
@@ -99,6 +99,7 @@ export class Ending {
       ...this.exposed('serves again').map((line) => `${line}: mend what failed and rotate it at once`),
     );
     if (isCancellation(error)) return 'cancelled';
+    if (error instanceof Aborted) return 'aborted';
     return error instanceof Rejected ? 'rejected' : 'rolled back';
   }
 

@@ -23,9 +23,19 @@ export class Rejected extends Error {
   override readonly name = 'Rejected';
 }
 
+/** Somebody ended a wait to go back, or another environment of the same credential did not get there: undone, and no failure either. */
+export class Aborted extends Error {
+  override readonly name = 'Aborted';
+}
+
 /** Errors that end a run. Anything else is a defect of the workflow code: it must fail the task, and wait for a repaired worker. */
-export function endsRun(error: unknown): error is TemporalFailure | Rejected {
-  return error instanceof TemporalFailure || error instanceof Rejected;
+export function endsRun(error: unknown): error is TemporalFailure | Rejected | Aborted {
+  return error instanceof TemporalFailure || isNo(error);
+}
+
+/** People wanted it undone: the run's report is its result. */
+export function isNo(error: unknown): error is Rejected | Aborted {
+  return error instanceof Rejected || error instanceof Aborted;
 }
 
 /** No further attempt was made, because the run had been cancelled by then. */

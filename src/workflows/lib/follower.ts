@@ -3,7 +3,7 @@ import { condition, getExternalWorkflowHandle, isCancellation, setHandler, uuid4
 import { ABORT } from '../../domain/messages.js';
 import { parseVerdict } from '../../domain/wave-messages.js';
 import { effects } from './activities.js';
-import { endsRun, Rejected } from './failures.js';
+import { Aborted, endsRun } from './failures.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import { ignoreGone } from './pass-on.js';
 import type { Run } from './run.js';
@@ -36,7 +36,7 @@ export class Follower {
     );
   }
 
-  /** Waits until the other environments are well too. @throws Rejected when one is not, or somebody aborts. */
+  /** Waits until the other environments are well too. @throws Aborted when one is not, or somebody wants to go back. */
   async everybodyIsWell(run: Run, steering: Steering): Promise<void> {
     const { leader, ref } = this;
     if (leader === null) return;
@@ -64,8 +64,8 @@ export class Follower {
         steering.close();
         board.maySteer([]);
       }
-      if (wait.asked) throw new Rejected(`aborted by ${wait.asked.by}`);
-      if (this.verdict && !this.verdict.goOn) throw new Rejected(this.verdict.why);
+      if (wait.asked) throw new Aborted(`aborted by ${wait.asked.by}`);
+      if (this.verdict && !this.verdict.goOn) throw new Aborted(this.verdict.why);
       return { summary: this.verdict?.why ?? '' };
     });
   }

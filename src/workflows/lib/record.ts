@@ -10,6 +10,9 @@ import type { Course } from './course.js';
 import { endsRun, reasonOf } from './failures.js';
 import type { Resets } from './resets.js';
 
+/** Why stands at the step that ended the run; of the others people are told otherwise. */
+const WENT_BACK: readonly Outcome[] = ['rejected', 'aborted', 'rolled back'];
+
 export interface Row {
   readonly sequence: number | null;
   readonly nextDueAt: string | null;
@@ -18,7 +21,7 @@ export interface Row {
 /** @returns `failed` when the ledger cannot be written; what a person must do then is on the course's list. */
 export async function recordRun(course: Course, outcome: Outcome): Promise<Row | 'failed'> {
   const { plan, board, gates, lasting, earlier, todo } = course;
-  const failed = outcome === 'rolled back' || outcome === 'rejected' ? course.failedStep() : undefined;
+  const failed = WENT_BACK.includes(outcome) ? course.failedStep() : undefined;
   const why = failed ? [`${failed.name}: ${failed.error ?? ''}`] : [];
   const notes = [
     ...(plan.note ? [remark(plan.note, LONGEST_NOTE)] : []),

@@ -19,7 +19,7 @@ import {
   type Steer,
   type SteerInput,
 } from '../../domain/messages.js';
-import { answer, asApplicationFailure, Rejected } from './failures.js';
+import { Aborted, answer, asApplicationFailure } from './failures.js';
 import type { Gatekeeper } from './gatekeeper.js';
 
 export interface SteerResult {
@@ -55,8 +55,9 @@ const DESCRIPTIONS: Record<Steer, string> = {
 };
 
 const NOTES = {
+  // The step that it ends says who wanted it.
+  abort: null,
   dropNow: 'ended the wait early',
-  abort: 'aborted the wait',
   tryAgain: 'had the undo tried again',
   goOnWithout: 'went on without an undo',
   stopHere: 'stopped the undo',
@@ -103,7 +104,7 @@ export class Steering {
 
   /**
    * Waits until `until` (milliseconds, workflow time) or until `over` says so.
-   * @param show told at the start and after each extension. @throws Rejected when somebody aborts.
+   * @param show told at the start and after each extension. @throws Aborted when somebody wants so.
    */
   async until(
     until: number,
@@ -125,7 +126,7 @@ export class Steering {
         if (left <= 0) return { by: null };
         const summary = `${options.summary} (until ${iso})`.slice(0, 190);
         const stirred = await condition(() => wait.changed || (options.over?.() ?? false), left, { summary });
-        if (wait.asked?.steer === ABORT) throw new Rejected(`aborted by ${wait.asked.by}`);
+        if (wait.asked?.steer === ABORT) throw new Aborted(`aborted by ${wait.asked.by}`);
         if (wait.asked) return { by: wait.asked.by };
         if (!stirred || options.over?.()) return { by: null };
       }
@@ -185,7 +186,8 @@ export class Steering {
     const more = longer === undefined ? 0 : milliseconds(longer);
     if (wait.until !== null && steer === EXTEND) wait.until += more;
     else wait.asked = { steer, by: said, longer: more };
-    this.gates.note(`${said} ${steer === EXTEND ? `extended the wait by ${longer ?? ''}` : NOTES[steer]}`);
+    const did = steer === EXTEND ? `extended the wait by ${longer ?? ''}` : NOTES[steer];
+    if (did !== null) this.gates.note(`${said} ${did}`);
     wait.changed = true;
     const until = steer === EXTEND ? (wait.until ?? Date.now() + more) : null;
     return { steer, until: until === null ? null : new Date(until).toISOString() };

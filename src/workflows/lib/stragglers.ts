@@ -6,7 +6,7 @@ import { ABORT, DROP_NOW, EXTEND } from '../../domain/messages.js';
 import { formatRef } from '../../domain/refs.js';
 import { delayOf } from '../../domain/swap-runbook.js';
 import { effects } from './activities.js';
-import { Rejected } from './failures.js';
+import { Aborted } from './failures.js';
 import { watchAdoption } from './old-role.js';
 import type { Run } from './run.js';
 import type { Steering } from './steering.js';
@@ -34,7 +34,7 @@ export async function seeNobodyIsLeft(run: Run, steering: Steering, hold: SwapHo
   return key;
 }
 
-/** @param step that waits. @returns who wants them ended; null: look again. @throws Rejected to go back. */
+/** @param step that waits. @returns who wants them ended; null: look again. @throws Aborted to go back, Rejected when nobody decides. */
 export async function decideAbout(
   run: Run,
   steering: Steering,
@@ -61,7 +61,7 @@ export async function decideAbout(
     await watch.stop();
   }
   const { asked } = wait;
-  if (asked?.steer === ABORT) throw new Rejected(`aborted by ${asked.by}`);
+  if (asked?.steer === ABORT) throw new Aborted(`aborted by ${asked.by}`);
   if (asked) await waitOn(run, steering, asked.longer);
   return decided;
 }

@@ -4,7 +4,7 @@ import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
 import type { RotationReport } from '../../../src/domain/report.js';
 import { PATIENCE_MS } from './real-stage.js';
 
-/** @returns `completed`, `rejected`, `cancelled`, or the failure's type with its message. */
+/** @returns `completed`, `rejected`, `aborted`, `cancelled`, or the failure's type with its message. */
 export async function endOf(handle: WorkflowHandle): Promise<string> {
   const net = new Promise<never>((_, refuse) => {
     const timer = setTimeout(() => refuse(new Error(`${handle.workflowId} does not end`)), PATIENCE_MS);

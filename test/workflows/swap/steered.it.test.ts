@@ -66,7 +66,7 @@ describe.concurrent.each(WAYS)('by %s', (way) => {
       },
     });
     expect(moved).toEqual([6 * 3_600_000, 6.5 * 3_600_000]);
-    expect(run.outcome).toBe('rejected');
+    expect(run.outcome).toBe('aborted');
   });
 
   it.each([
@@ -83,7 +83,7 @@ describe.concurrent.each(WAYS)('by %s', (way) => {
         },
       },
     );
-    expect(run.outcome).toBe('rejected');
+    expect(run.outcome).toBe('aborted');
     expect(differences(asBefore(run.before, run.after), run.after)).toEqual([]);
   });
 });

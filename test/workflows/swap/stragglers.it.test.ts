@@ -102,7 +102,7 @@ describe.concurrent.each(STRATEGIES)('a session left open on the old role ($stra
       await handle.result();
       await straggler.finish();
     });
-    expect(run.outcome).toBe('rejected');
+    expect(run.outcome).toBe('aborted');
     expect(differences(asBefore(run.before, run.after), run.after)).toEqual([]);
   });
 });

@@ -16,18 +16,27 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
+interface Late {
+  readonly name: string;
+  readonly given: Given;
+  readonly turnBack: (handle: WorkflowHandle) => Promise<void>;
+  readonly outcome: 'aborted' | 'rejected';
+}
+
 /** Turned back as late as can be, so that everything is to be undone. */
-const LATE: readonly { name: string; given: Given; turnBack: (handle: WorkflowHandle) => Promise<void> }[] = [
+const LATE: readonly Late[] = [
   ...(['own rights', 'member of a group'] as const).map((origin) => ({
     name: `group, ${origin}`,
     given: { strategy: 'group' as const, origin, observe: '10m' },
     turnBack: abortWhileItObserves,
+    outcome: 'aborted' as const,
   })),
-  { name: 'copy', given: { strategy: 'copy', observe: '10m' }, turnBack: abortWhileItObserves },
+  { name: 'copy', given: { strategy: 'copy', observe: '10m' }, turnBack: abortWhileItObserves, outcome: 'aborted' },
   {
     name: 'same-role',
     given: { strategy: 'same-role', gates: ['drop'] },
     turnBack: (handle) => stage.reject(handle, 'drop'),
+    outcome: 'rejected',
   },
 ];
 
@@ -39,7 +48,7 @@ async function abortWhileItObserves(handle: WorkflowHandle): Promise<void> {
 const TURNED =
   process.env['KEYTURN_SWAPS'] === 'all' ? LATE : LATE.filter(({ name }) => ['copy', 'same-role'].includes(name));
 
-describe.each(TURNED)('$name, turned back as late as can be', ({ given, turnBack }) => {
+describe.each(TURNED)('$name, turned back as late as can be', ({ given, turnBack, outcome }) => {
   const meanwhile = (_: unknown, handle: WorkflowHandle): Promise<void> => turnBack(handle);
   let undisturbed: Ended;
   beforeAll(async () => {
@@ -47,9 +56,9 @@ describe.each(TURNED)('$name, turned back as late as can be', ({ given, turnBack
   });
 
   it('is as before, and on the record', () => {
-    expect(undisturbed.outcome).toBe('rejected');
+    expect(undisturbed.outcome).toBe(outcome);
     expect(differences(asBefore(undisturbed.before, undisturbed.after), undisturbed.after)).toEqual([]);
-    expect(undisturbed.ledger).toEqual([expect.stringMatching(/^rejected by new .*: undone/)]);
+    expect(undisturbed.ledger).toEqual([expect.stringMatching(new RegExp(`^${outcome} by new .*: undone`))]);
   });
 
   it.each([
@@ -61,7 +70,7 @@ describe.each(TURNED)('$name, turned back as late as can be', ({ given, turnBack
     expect(back.length).toBeGreaterThan(4);
     const wrong = await inParallel(back, async (call) => {
       const run = await carriedOut(stage, given, { prepare: ({ faults }) => faults.set(call, fault), meanwhile });
-      if (run.outcome !== 'rejected') return [`${call}: ${run.outcome}`];
+      if (run.outcome !== outcome) return [`${call}: ${run.outcome}`];
       return [
         ...differences(asBefore(run.before, run.after), run.after),
         ...(run.ledger.join('\n') === undisturbed.ledger.join('\n') ? [] : run.ledger),

@@ -103,10 +103,10 @@ describe.concurrent('production does not get there', () => {
       await stage.approve(production, 'wave');
       expect(await endOf(leader)).toMatch(/^rolled-back: .*the new container does not start/);
       expect(await endOf(production)).toMatch(/^rolled-back: /);
-      expect(await endOf(staging)).toBe('rejected');
+      expect(await endOf(staging)).toBe('aborted');
       await expectAsBefore(system);
       const rows = await ledgerOf(stage, system);
-      expect(rows.map((row) => row.split(' by ')[0]).sort()).toEqual(['rejected', 'rolled back']);
+      expect(rows.map((row) => row.split(' by ')[0]).sort()).toEqual(['aborted', 'rolled back']);
     });
   });
 
@@ -114,8 +114,8 @@ describe.concurrent('production does not get there', () => {
     await withWaves(async ({ system, leader, staging, production }) => {
       await stage.reject(production, 'wave');
       const report = (await leader.result()) as RolloutReport;
-      expect(report.reports.map(({ outcome }) => outcome)).toEqual(['rejected', 'rejected']);
-      expect(await endOf(staging)).toBe('rejected');
+      expect(report.reports.map(({ outcome }) => outcome)).toEqual(['aborted', 'rejected']);
+      expect(await endOf(staging)).toBe('aborted');
       await expectAsBefore(system);
     });
   });
@@ -123,12 +123,12 @@ describe.concurrent('production does not get there', () => {
   it('staging is aborted meanwhile: production does not stay alone on its new role', async () => {
     await withWaves(async ({ system, leader, staging, production }) => {
       await stage.steer(staging, 'update', ABORT);
-      expect(await endOf(staging)).toBe('rejected');
+      expect(await endOf(staging)).toBe('aborted');
       // Who is asked about production need not know of it.
       await stage.approve(production, 'wave');
       const report = (await leader.result()) as RolloutReport;
-      expect(report.reports.map(({ outcome }) => outcome)).toEqual(['rejected', 'rejected']);
-      expect(await endOf(production)).toBe('rejected');
+      expect(report.reports.map(({ outcome }) => outcome)).toEqual(['aborted', 'aborted']);
+      expect(await endOf(production)).toBe('aborted');
       await expectAsBefore(system);
     });
   });
@@ -170,7 +170,7 @@ describe.concurrent('in the delay', () => {
           await stage.until(handle, ({ phase, wait }) => wait !== null && phase.startsWith(KEEPS));
         await leader.signal(ABORT, { by: 'ben@example.test' });
         const report = (await leader.result()) as RolloutReport;
-        expect(report.reports.map(({ outcome }) => outcome)).toEqual(['rejected', 'rejected']);
+        expect(report.reports.map(({ outcome }) => outcome)).toEqual(['aborted', 'aborted']);
         await expectAsBefore(system);
       },
       { ...GIVEN, delay: '10m' },
@@ -189,12 +189,12 @@ describe.concurrent('words that come early, late, or from somebody else', () => 
       await stage.approve(staging, 'wave');
       await held.reached;
       await stage.steer(staging, 'update', ABORT);
-      expect(await endOf(staging)).toBe('rejected');
+      expect(await endOf(staging)).toBe('aborted');
       held.release();
       await stage.approve(production, 'wave');
-      expect(await endOf(production)).toBe('rejected');
+      expect(await endOf(production)).toBe('aborted');
       const report = (await leader.result()) as RolloutReport;
-      expect(report.reports.map(({ outcome }) => outcome)).toEqual(['rejected', 'rejected']);
+      expect(report.reports.map(({ outcome }) => outcome)).toEqual(['aborted', 'aborted']);
       expect(report.reports.flatMap(({ refusals }) => refusals)).toEqual([]);
       await expectAsBefore(system);
     } finally {

@@ -6,7 +6,7 @@ import type { Stage } from './stage.js';
 import type { Given, System } from './system.js';
 
 export interface Ended {
-  /** `completed`, `rejected`, `cancelled`, or the failure's type with its message. */
+  /** `completed`, `rejected`, `aborted`, `cancelled`, or the failure's type with its message. */
   readonly outcome: string;
   readonly before: Picture;
   readonly after: Picture;
