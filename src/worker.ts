@@ -36,12 +36,12 @@ export interface WorkerExtras {
   readonly wrapActivities?: (activities: RotationActivities) => RotationActivities;
 }
 
-/** @throws KeyturnError `ledger-unavailable`, `bad-inventory`, `search-attributes`. */
+/** @throws KeyturnError `ledger-unavailable`, `ledger-misconfigured`, `bad-inventory`, `search-attributes`. */
 export async function startWorker(settings: WorkerSettings, extras: WorkerExtras): Promise<RunningWorker> {
   const ledger = new PostgresLedger(settings.ledgerUrl);
   const connection = await NativeConnection.connect(settings.temporal.connectionOptions);
   try {
-    await ledger.migrate();
+    for (const excess of await ledger.inspect()) extras.log('warn', excess);
     const namespace = settings.temporal.namespace ?? 'default';
     await registerSearchAttributes(connection, namespace);
     const client = new Client({ connection, namespace });

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { Client, Connection } from '@temporalio/client';
+import { embeddedLedger } from '../cli/embedded-places.js';
 import { rotationWorkflowId, type SecretRef } from '../domain/refs.js';
 import { SEARCH_ATTRIBUTES } from '../domain/status.js';
 import { startPostgres } from '../embedded/postgres.js';
@@ -61,7 +62,7 @@ async function measure(size: Size, shutdown: Shutdown): Promise<Figures> {
     ...process.env,
     TEMPORAL_ADDRESS: temporal.address,
     KEYTURN_INVENTORY: join(directory, 'systems'),
-    KEYTURN_DATABASE_URL: await postgres.createDatabase('ledger'),
+    KEYTURN_DATABASE_URL: await embeddedLedger(postgres),
     KEYTURN_FINGERPRINT_KEY: randomBytes(32).toString('hex'),
     KEYTURN_LOG_LEVEL: 'warn',
   };

@@ -6,7 +6,9 @@ import { temporalSettings, type TemporalSettings } from '../config.js';
 import { startPostgres, type Postgres } from '../embedded/postgres.js';
 import type { Shutdown } from '../embedded/shutdown.js';
 import { startTemporalServer } from '../embedded/temporal-server.js';
-import { ensureDatabase } from './embedded-databases.js';
+import { migrateLedger } from '../ledger/ledger-owner.js';
+import { ensureDatabase, ensureRole } from './embedded-databases.js';
+import { userIn } from './ledger.js';
 
 export interface EmbeddedOptions {
   readonly shutdown: Shutdown;
@@ -64,14 +66,28 @@ export interface PostgresPlace {
 }
 
 const LEDGER_DATABASE = 'keyturn';
+const LEDGER_ROLE = 'keyturn_worker';
 
 /** @param examples the example systems keep their data in the embedded server too. */
 export async function placeForPostgres(options: EmbeddedOptions, examples: boolean): Promise<PostgresPlace> {
   const configured = options.variables['KEYTURN_DATABASE_URL'];
+  const ownerUrl = options.variables['KEYTURN_LEDGER_OWNER_URL'];
+  if (configured && ownerUrl) await migrateLedger(ownerUrl, userIn(configured));
   if (configured && !examples) return { ledgerUrl: configured, server: null };
   const server = await startPostgres(options.state === null ? {} : { directory: join(options.state, 'postgres') });
   options.shutdown.add('PostgreSQL', () => server.stop());
-  return { ledgerUrl: configured ?? (await ensureDatabase(server, LEDGER_DATABASE)), server };
+  return { ledgerUrl: configured ?? (await embeddedLedger(server)), server };
+}
+
+/** @returns the worker's address of it: its role adds rows and reads them; the server's administrator owns the tables. */
+export async function embeddedLedger(server: Postgres): Promise<string> {
+  const ownerUrl = await ensureDatabase(server, LEDGER_DATABASE);
+  const password = await ensureRole(server, LEDGER_ROLE);
+  await migrateLedger(ownerUrl, LEDGER_ROLE);
+  const url = new URL(ownerUrl);
+  url.username = LEDGER_ROLE;
+  url.password = password.reveal();
+  return url.href;
 }
 
 /** With kept state the key is kept too: fingerprints of the last run must stay comparable. */

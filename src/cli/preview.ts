@@ -37,7 +37,7 @@ function absentLedger(): Ledger {
       new KeyturnError('ledger-unavailable', 'no address of a ledger is known', { hint: 'set KEYTURN_DATABASE_URL' }),
     );
   return {
-    migrate: absent,
+    inspect: absent,
     ping: absent,
     append: absent,
     list: absent,

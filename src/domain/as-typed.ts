@@ -2,7 +2,7 @@
 
 /** Every verb; test/cli/printed.test.ts holds the list against the program's own. */
 const VERBS =
-  'abort|approve|backup|cancel|discard|drop-now|extend|go-on-without|help|inventory|log|plan|recover|reject|rotate|schema|status|stop-here|try-again|up|worker';
+  'abort|approve|backup|cancel|discard|drop-now|extend|go-on-without|help|inventory|ledger|log|plan|recover|reject|rotate|schema|status|stop-here|try-again|up|worker';
 /** Not where a text names the way already: `npx keyturn status`, `npm run -s keyturn -- status`. */
 const COMMAND = new RegExp(`(?<!npx )(?<![\\w./@-])keyturn (?=(?:${VERBS})(?![\\w-])|--help|\\[options\\])`, 'g');
 

@@ -3,6 +3,11 @@ import pg from 'pg';
 import { KeyturnError, type Effect } from '../domain/errors.js';
 import { redact } from '../domain/secret-value.js';
 
+/** Tables and grants are made by their owner, with an address that no worker has. */
+export function howToMigrate(worker = 'ROLE'): string {
+  return `as the owner of its tables, with KEYTURN_LEDGER_OWNER_URL set: keyturn ledger migrate --grant-to ${worker}`;
+}
+
 /** @param effect of a write that was under way: `unknown` from the moment it was sent. */
 export function ledgerError(error: unknown, effect: Effect): KeyturnError {
   if (error instanceof KeyturnError) return error;
@@ -14,9 +19,12 @@ export function ledgerError(error: unknown, effect: Effect): KeyturnError {
     return fixed('the ledger database refuses the sign-in', 'check user and password in KEYTURN_DATABASE_URL');
   if (code === '3D000') return fixed('there is no such ledger database', 'create it, or correct KEYTURN_DATABASE_URL');
   if (code === '42501')
-    return fixed('the ledger user lacks a right', 'it needs CREATE on the database once, then SELECT and INSERT');
+    return fixed(
+      'a role lacks a right on the ledger',
+      `the owner needs CREATE on the database; the worker's needs CONNECT, and what \`keyturn ledger migrate\` grants it`,
+    );
   if (code === '3F000' || code === '42P01') {
-    return fixed('the ledger has no tables yet', 'start a worker once: it creates them (or run keyturn up)');
+    return fixed('the ledger has no tables yet', howToMigrate());
   }
   if (code === '25006') {
     const hint = 'point KEYTURN_DATABASE_URL at the primary';

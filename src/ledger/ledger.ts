@@ -66,8 +66,11 @@ export interface VerifyOptions {
 }
 
 export interface Ledger {
-  /** Brings the schema up to date. Safe when several workers start at once; does nothing the second time. */
-  migrate(): Promise<void>;
+  /**
+   * @returns what the role may do beyond adding rows and reading them, each with the statement that ends it.
+   * @throws KeyturnError `ledger-misconfigured` where tables or rights are missing, `ledger-newer`.
+   */
+  inspect(): Promise<readonly string[]>;
   /** @throws KeyturnError `ledger-unavailable` (retryable). */
   ping(): Promise<void>;
   /**

@@ -1,6 +1,7 @@
 /** The ledger's schema, in order. A migration that was released is never edited; a change is a new one at the end. */
 import type { PoolClient } from 'pg';
 import { KeyturnError } from '../domain/errors.js';
+import { howToMigrate } from './ledger-errors.js';
 
 export interface Migration {
   readonly version: number;
@@ -55,22 +56,23 @@ export const MIGRATIONS: readonly Migration[] = [
   },
 ];
 
-/** "keyturn" as a number, and 1: any worker that migrates takes this lock first. */
+/** "keyturn" as a number, and 1: whoever migrates takes this lock first. */
 const MIGRATION_LOCK = '7738151096083509761';
 
 /**
- * Applies what is missing, all or nothing. Does not write when nothing is missing, so a worker without the right to create
- * tables can start on a schema that is up to date.
- * @param client with no transaction open. @throws KeyturnError `ledger-newer`; and what PostgreSQL throws.
+ * Applies what is missing, all or nothing; what is up to date is not written to.
+ * @param client with no transaction open. @throws KeyturnError `ledger-newer`, `ledger-misconfigured` where the schema is another
+ * role's: who owns it could change what is made in it. And what PostgreSQL throws.
  */
 export async function migrate(client: PoolClient, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
   if (missing(await appliedVersions(client), migrations).length === 0) return;
   await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
   try {
     await client.query('SELECT pg_advisory_xact_lock($1::bigint)', [MIGRATION_LOCK]);
-    // Read again: another worker may have been at it while this one waited for the lock.
+    // Read again: somebody else may have been at it while this one waited for the lock.
     const applied = await appliedVersions(client);
     await client.query('CREATE SCHEMA IF NOT EXISTS keyturn');
+    await demandOwnSchema(client);
     await client.query(`CREATE TABLE IF NOT EXISTS keyturn.migrations (
       version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`);
     for (const migration of missing(applied, migrations)) {
@@ -84,6 +86,32 @@ export async function migrate(client: PoolClient, migrations: readonly Migration
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
+}
+
+/** For whoever may not migrate. @throws KeyturnError `ledger-misconfigured`, `ledger-newer`. */
+export async function demandTables(client: PoolClient): Promise<void> {
+  const applied = await appliedVersions(client);
+  if (missing(applied, MIGRATIONS).length === 0) return;
+  const { rows } = await client.query<{ role: string }>('SELECT current_user::text AS role');
+  const message =
+    applied.length === 0 ? 'the ledger has no tables yet' : 'the ledger has the tables of an older Keyturn';
+  throw new KeyturnError('ledger-misconfigured', message, { hint: howToMigrate(rows[0]?.role) });
+}
+
+async function demandOwnSchema(client: PoolClient): Promise<void> {
+  const { rows } = await client.query<{ owner: string; own: boolean; me: string }>(
+    `SELECT pg_get_userbyid(nspowner)::text AS owner, nspowner = r.oid AS own, current_user::text AS me
+       FROM pg_catalog.pg_namespace, pg_catalog.pg_roles r WHERE nspname = 'keyturn' AND r.rolname = current_user`,
+  );
+  const [schema] = rows;
+  if (!schema || schema.own) return;
+  throw new KeyturnError(
+    'ledger-misconfigured',
+    `the ledger's schema belongs to "${schema.owner}", not to "${schema.me}"`,
+    {
+      hint: `sign in as its owner; if that is the worker's role, give schema, tables and function another owner first`,
+    },
+  );
 }
 
 /**

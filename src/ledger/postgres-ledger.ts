@@ -1,17 +1,13 @@
 /** The ledger in PostgreSQL: schema `keyturn`, table `rotations`. */
-import pg from 'pg';
-import type { Pool, PoolClient } from 'pg';
-import { parseIntoClientConfig } from 'pg-connection-string';
-import { GuardedClient, tlsOf } from '../databases/encrypted.js';
-import type { Effect } from '../domain/errors.js';
+import type { PoolClient } from 'pg';
 import { KeyturnError } from '../domain/errors.js';
-import { SecretValue } from '../domain/secret-value.js';
 import { ChainWalk } from './chain-walk.js';
+import { LedgerConnection } from './ledger-connection.js';
 import type { Ledger, LedgerEntry, LedgerFilter, LedgerRow, Verification, VerifyOptions } from './ledger.js';
-import { ledgerError } from './ledger-errors.js';
-import { migrate } from './migrations.js';
+import { demandTables } from './migrations.js';
 import { normalEntry } from './normal-entry.js';
 import { GENESIS, rowHash, sameEntry } from './row-hash.js';
+import { demandRights, excessRights } from './worker-rights.js';
 
 /** Appends take it one after the other: "keyturn" as a number, and 2. */
 const APPEND_LOCK = '7738151096083509762';
@@ -42,41 +38,28 @@ type Stored = Omit<LedgerRow, 'sequence'> & { readonly sequence: string };
 
 /** All methods throw KeyturnError only: `ledger-unavailable` (retryable), `ledger-misconfigured`, `ledger-failed`; never with the URL. */
 export class PostgresLedger implements Ledger {
-  readonly #pool: Pool;
+  readonly #connection: LedgerConnection;
 
   /** Does not connect yet. @throws KeyturnError `ledger-misconfigured` for what is not a PostgreSQL URL. */
   constructor(url: string) {
-    rememberSecrets(url);
-    this.#pool = new pg.Pool({
-      Client: GuardedClient,
-      ...encrypted(url),
-      application_name: 'keyturn-ledger',
-      // Every name of ours is written with its schema; a bare one is the server's own.
-      options: '-c search_path=',
-      max: 4,
-      connectionTimeoutMillis: 10_000,
-      // An append waits for those before it; each takes milliseconds, so half a minute means that something is stuck.
-      lock_timeout: 30_000,
-      statement_timeout: 60_000,
-      query_timeout: 70_000,
-      idleTimeoutMillis: 30_000,
-      keepAlive: true,
-    });
-    // A server that restarts closes idle connections; the pool opens new ones, and nobody needs to hear of it.
-    this.#pool.on('error', () => undefined);
+    this.#connection = new LedgerConnection(url);
   }
 
-  async migrate(): Promise<void> {
-    await this.#withClient('unknown', (client) => migrate(client));
+  async inspect(): Promise<string[]> {
+    return this.#connection.use('none', async (client) => {
+      await demandTables(client);
+      await demandRights(client);
+      return excessRights(client);
+    });
   }
 
   async ping(): Promise<void> {
-    await this.#withClient('none', (client) => client.query('SELECT 1'));
+    await this.#connection.use('none', (client) => client.query('SELECT 1'));
   }
 
   async append(entry: LedgerEntry): Promise<LedgerRow> {
     const normal = normalEntry(entry);
-    return this.#withClient('unknown', async (client) => {
+    return this.#connection.use('unknown', async (client) => {
       await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
       try {
         await client.query('SELECT pg_advisory_xact_lock($1::bigint)', [APPEND_LOCK]);
@@ -100,7 +83,7 @@ export class PostgresLedger implements Ledger {
   async *pages(filter: LedgerFilter = {}): AsyncIterable<readonly LedgerRow[]> {
     const { conditions, values } = conditionsOf(filter);
     // Rows are only ever added, at the end: a snapshot is what there is up to the newest row of now.
-    const { first, last } = await this.#withClient('none', (client) =>
+    const { first, last } = await this.#connection.use('none', (client) =>
       bounds(client, filter.limit, conditions, values),
     );
     let after = first;
@@ -111,7 +94,7 @@ export class PostgresLedger implements Ledger {
         `rotations.sequence <= $${values.length + 2}`,
       ];
       const sql = `SELECT ${COLUMNS} FROM keyturn.rotations WHERE ${where.join(' AND ')} ORDER BY rotations.sequence LIMIT ${PAGE}`;
-      const page = await this.#withClient('none', (client) => select(client, sql, [...values, after, last]));
+      const page = await this.#connection.use('none', (client) => select(client, sql, [...values, after, last]));
       if (page.length > 0) yield page;
       const newest = page.at(-1);
       if (!newest || page.length < PAGE) return;
@@ -122,11 +105,11 @@ export class PostgresLedger implements Ledger {
   async latest(): Promise<LedgerRow[]> {
     const sql = `SELECT DISTINCT ON (system, environment, secret) ${COLUMNS} FROM keyturn.rotations
       WHERE outcome = 'completed' AND kind <> 'backup' ORDER BY system, environment, secret, rotations.sequence DESC`;
-    return this.#withClient('none', (client) => select(client, sql, []));
+    return this.#connection.use('none', (client) => select(client, sql, []));
   }
 
   async verify(options: VerifyOptions = {}): Promise<Verification> {
-    return this.#withClient('none', async (client) => {
+    return this.#connection.use('none', async (client) => {
       // One snapshot for all pages: rows appended meanwhile are the next verification's.
       await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
       try {
@@ -137,8 +120,8 @@ export class PostgresLedger implements Ledger {
     });
   }
 
-  async close(): Promise<void> {
-    if (!this.#pool.ended) await this.#pool.end();
+  close(): Promise<void> {
+    return this.#connection.close();
   }
 
   /** @throws KeyturnError `ledger-conflict`. */
@@ -150,34 +133,6 @@ export class PostgresLedger implements Ledger {
     const message = `request ${entry.requestId} is on record as row ${row.sequence} with other content`;
     throw new KeyturnError('ledger-conflict', message, { hint: `compare it with keyturn log; nothing was written` });
   }
-
-  /** @param effect what a lost connection leaves behind. */
-  async #withClient<T>(effect: Effect, use: (client: PoolClient) => Promise<T>): Promise<T> {
-    let client: PoolClient;
-    try {
-      client = await this.#pool.connect();
-    } catch (error) {
-      throw ledgerError(error, 'none');
-    }
-    // Without a listener a connection that breaks between two queries would end the process.
-    client.on('error', ignore);
-    try {
-      const result = await use(client);
-      client.off('error', ignore);
-      client.release();
-      return result;
-    } catch (error) {
-      const known = ledgerError(error, effect);
-      client.off('error', ignore);
-      // A connection that failed, or timed out half-way through a transaction, is not used again.
-      client.release(known.code !== 'ledger-conflict');
-      throw known;
-    }
-  }
-}
-
-function ignore(): void {
-  // The query that notices the broken connection reports it.
 }
 
 function conditionsOf(filter: LedgerFilter): { conditions: string[]; values: string[] } {
@@ -275,35 +230,4 @@ async function walk(
 async function select(client: PoolClient, sql: string, values: readonly (string | number)[]): Promise<LedgerRow[]> {
   const { rows } = await client.query<Stored>(sql, [...values]);
   return rows.map((row) => ({ ...row, sequence: Number(row.sequence) }));
-}
-
-/** So that redact() takes them out of whatever the driver says. A URL that cannot be parsed is never given to the driver. */
-/** What the URL says, and TLS unless it says no: here `sslmode=disable` is the explicit word. */
-function encrypted(url: string): pg.PoolConfig {
-  try {
-    const config = parseIntoClientConfig(url);
-    const host = config.host ?? process.env['PGHOST'] ?? 'localhost';
-    const word = config.ssl === false ? 'off' : undefined;
-    return { ...config, ssl: tlsOf(config.ssl, { host, label: "ledger's URL", word }) };
-  } catch (error) {
-    if (error instanceof KeyturnError) throw error;
-    throw new KeyturnError('ledger-misconfigured', "the ledger's URL cannot be read", {
-      hint: 'is a file that it names (sslrootcert, sslcert, sslkey) there?',
-    });
-  }
-}
-
-function rememberSecrets(url: string): void {
-  new SecretValue(url);
-  let passwords: string[];
-  try {
-    const parsed = new URL(url);
-    if (!/^postgres(?:ql)?:$/.test(parsed.protocol)) throw new TypeError('not PostgreSQL');
-    passwords = [decodeURIComponent(parsed.password), ...parsed.searchParams.getAll('password')];
-  } catch {
-    throw new KeyturnError('ledger-misconfigured', "the ledger's address is not a PostgreSQL URL", {
-      hint: 'KEYTURN_DATABASE_URL=postgresql://USER:PASSWORD@HOST:5432/DATABASE, with special characters percent-encoded',
-    });
-  }
-  for (const password of passwords) new SecretValue(password);
 }

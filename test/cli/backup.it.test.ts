@@ -2,12 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { copyFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { generateIdentity, identityToRecipient } from 'age-encryption';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { freshDatabase, freshTaskQueue } from '../support/servers.js';
+import { freshLedger } from '../support/ledgers.js';
+import { freshTaskQueue } from '../support/servers.js';
 import { installKeyturn, type Keyturn, type Running, type Transcript } from './support/keyturn.js';
+import { said } from './support/said.js';
 
 const SYSTEM = `vaulted-${randomBytes(3).toString('hex')}`;
 const FAR = `far-${randomBytes(3).toString('hex')}`;
@@ -68,13 +69,13 @@ secrets:
   );
   env = {
     TEMPORAL_ADDRESS: inject('temporalAddress'),
-    KEYTURN_DATABASE_URL: (await freshDatabase('cli_backup')).url,
+    KEYTURN_DATABASE_URL: (await freshLedger('cli_backup')).url,
     KEYTURN_FINGERPRINT_KEY: 'a fingerprint key of more than 32 characters',
     KEYTURN_TASK_QUEUE: taskQueue,
     PASSPHRASE: passphrase,
   };
   worker = keyturn.start(['worker', '--task-queue', taskQueue], env);
-  await said(worker, `worker for task queue "${taskQueue}"`);
+  await said(worker, `worker for task queue "${taskQueue}"`, 90_000);
 }, 180_000);
 
 afterAll(async () => {
@@ -85,15 +86,6 @@ afterAll(async () => {
 }, 60_000);
 
 const run = (...args: string[]): Promise<Transcript> => keyturn.run(args, env);
-
-async function said(program: Running, text: string): Promise<void> {
-  let seen = '';
-  program.all.on('data', (chunk: Buffer) => (seen += chunk.toString()));
-  for (let waited = 0; !seen.includes(text); waited += 100) {
-    if (waited > 90_000) throw new Error(`never said "${text}": ${seen}`);
-    await sleep(100);
-  }
-}
 
 async function newest(directory: string, ending: RegExp): Promise<string> {
   const names = (await readdir(join(keyturn.directory, directory))).filter((name) => ending.test(name)).sort();

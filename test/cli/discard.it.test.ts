@@ -13,7 +13,8 @@ import type { LedgerRow } from '../../src/ledger/ledger.js';
 import { PostgresLedger } from '../../src/ledger/postgres-ledger.js';
 import { createFingerprinter } from '../../src/stores/fingerprint.js';
 import { openStore } from '../../src/stores/open-store.js';
-import { freshDatabase, freshTaskQueue, temporalClient } from '../support/servers.js';
+import { freshLedger } from '../support/ledgers.js';
+import { freshTaskQueue, temporalClient } from '../support/servers.js';
 
 const [OLD, NEW, BY_HAND] = ['old', 'new', 'hand'].map((word) => `${word}-value-of-this-test-0123456789`);
 const EXPOSURE = { style: 'list', separator: ',' } as const;
@@ -29,9 +30,8 @@ beforeAll(async () => {
   client = await temporalClient();
   const { name, id } = await namespaceOf(client)();
   here = { namespace: name, namespaceId: id };
-  const { url } = await freshDatabase('cli_discard');
+  const { url } = await freshLedger('cli_discard');
   ledger = new PostgresLedger(url);
-  await ledger.migrate();
   vi.stubEnv('TEMPORAL_ADDRESS', inject('temporalAddress'));
   env = { KEYTURN_DATABASE_URL: url };
   root = await mkdtemp(join(tmpdir(), 'keyturn-discard-'));

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { LedgerEntry } from '../../src/ledger/ledger.js';
 import { PostgresLedger } from '../../src/ledger/postgres-ledger.js';
-import { freshDatabase } from '../support/servers.js';
+import { freshLedger } from '../support/ledgers.js';
 import { writeShop } from './support/inventory.js';
 import { installKeyturn, type Keyturn } from './support/keyturn.js';
 
@@ -10,14 +10,14 @@ const DAY = 86_400_000;
 
 let keyturn: Keyturn;
 let url: string;
+let ownerUrl: string;
 let head: string;
 
 beforeAll(async () => {
   keyturn = await installKeyturn();
   await writeShop(keyturn, 'systems');
-  ({ url } = await freshDatabase('cli_ledger'));
+  ({ url, ownerUrl } = await freshLedger('cli_ledger'));
   const ledger = new PostgresLedger(url);
-  await ledger.migrate();
   // 90 days is the cadence: one long overdue, one in time.
   await ledger.append(entry('staging', 200, 'run-1', 'first, "quoted"\nand | piped \u001b[2J'));
   ({ hash: head } = await ledger.append(entry('production', 10, 'run-2', '')));
@@ -113,7 +113,7 @@ describe('log --verify', () => {
 });
 
 async function asAdministrator(use: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
+  const client = new pg.Client({ connectionString: ownerUrl });
   await client.connect();
   try {
     await use(client);

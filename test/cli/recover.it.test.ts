@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { makeHostile } from '../support/hostile-database.js';
+import { freshLedger } from '../support/ledgers.js';
 import { freshDatabase, freshRoleName, freshTaskQueue } from '../support/servers.js';
 import { freshKey, sealed } from '../workflows/encryption/support/fernet.js';
 import { installKeyturn, type Keyturn, type Running } from './support/keyturn.js';
@@ -55,7 +56,7 @@ secrets:
   );
   env = {
     TEMPORAL_ADDRESS: inject('temporalAddress'),
-    KEYTURN_DATABASE_URL: (await freshDatabase('cli_recover_ledger')).url,
+    KEYTURN_DATABASE_URL: (await freshLedger('cli_recover_ledger')).url,
     KEYTURN_FINGERPRINT_KEY: 'a fingerprint key of more than 32 characters',
     KEYTURN_TASK_QUEUE: taskQueue,
     APP_ADMIN: url,

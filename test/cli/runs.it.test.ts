@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { freshDatabase, freshTaskQueue } from '../support/servers.js';
+import { freshLedger } from '../support/ledgers.js';
+import { freshTaskQueue } from '../support/servers.js';
 import { firstValue, writeShop, type ShopOptions } from './support/inventory.js';
 import { installKeyturn, type Keyturn, type Running } from './support/keyturn.js';
+import { said } from './support/said.js';
 
 const GATE = '{ gates: [promote], allowed: [ben, carla] }';
 const taskQueue = freshTaskQueue('cli');
@@ -32,7 +34,7 @@ beforeAll(async () => {
   for (const system of systems) await writeShop(keyturn, 'systems', { taskQueue, ...system });
   env = {
     TEMPORAL_ADDRESS: inject('temporalAddress'),
-    KEYTURN_DATABASE_URL: (await freshDatabase('cli')).url,
+    KEYTURN_DATABASE_URL: (await freshLedger('cli')).url,
     KEYTURN_FINGERPRINT_KEY: 'a fingerprint key of more than 32 characters',
     KEYTURN_TASK_QUEUE: taskQueue,
     KEYTURN_UI_URL: 'http://ui.example.test',
@@ -292,17 +294,6 @@ test('nothing that was never run is found', async () => {
   expect(exitCode).toBe(1);
   expect(stderr).toMatch(/^error: no run of cli-plain\/production\/SESSION_SECRET is known to Temporal\nhint: /);
 });
-
-/** Waits until a running program has printed something. */
-async function said(program: Running, text: string, patience = 45_000): Promise<void> {
-  let all = '';
-  const listen = (chunk: Buffer): void => void (all += chunk.toString());
-  program.all.on('data', listen);
-  const deadline = Date.now() + patience;
-  while (!all.includes(text) && Date.now() < deadline && program.exitCode === null) await sleep(50);
-  program.all.off('data', listen);
-  expect(all).toContain(text);
-}
 
 async function completed(ref: string): Promise<void> {
   const deadline = Date.now() + 45_000;

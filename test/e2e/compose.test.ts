@@ -12,7 +12,8 @@ import { searchFor } from '../../src/demo/leaks.js';
 import type { RotationReport, StepRecord } from '../../src/domain/report.js';
 import type { LedgerRow } from '../../src/ledger/ledger.js';
 import { engineIsMissing } from '../support/engine.js';
-import { freshDatabase, freshTaskQueue, temporalClient } from '../support/servers.js';
+import { freshLedger } from '../support/ledgers.js';
+import { freshTaskQueue, temporalClient } from '../support/servers.js';
 import { composeProject, type ComposeProject } from './support/compose-project.js';
 import { composeWorker, type ComposeWorker } from './support/compose-worker.js';
 import type { Said } from './support/stage.js';
@@ -33,7 +34,7 @@ describe.skipIf(engineIsMissing('e2e/compose.test.ts') !== null)('mediavault und
     project = started.project = await composeProject(taskQueue);
     // As the runbook starts it, and as a person would see it come up.
     await project.compose('up', '-d', '--wait', 'backend');
-    worker = started.worker = await composeWorker(project, taskQueue, (await freshDatabase('compose_ledger')).url);
+    worker = started.worker = await composeWorker(project, taskQueue, (await freshLedger('compose_ledger')).url);
   }, 240_000);
 
   // What came up goes, also when the rest did not. Here and not where they are made: a hook registered by a hook never runs.

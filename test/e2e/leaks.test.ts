@@ -107,7 +107,7 @@ test('a value planted in each kind of place is found there by the same search', 
   await expect(asked.result()).rejects.toThrow();
   await keyturn(['plan', `mgmt-vibe/staging/${planted}`]);
   await inPostgres(inject('postgresUrl'), (database) => database.query('SELECT $1::text', [planted]));
-  await inPostgres(stage.ledgerUrl, (database) =>
+  await inPostgres(stage.ledgerOwnerUrl, (database) =>
     database.query(`CREATE TABLE planted AS SELECT '${planted}' AS note`),
   );
 
@@ -291,7 +291,7 @@ function outcomes(): Record<string, string[]> {
 }
 
 async function ledgerTables(): Promise<string> {
-  return inPostgres(stage.ledgerUrl, async (database) => {
+  return inPostgres(stage.ledgerOwnerUrl, async (database) => {
     const { rows: tables } = await database.query<{ name: string }>(
       `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
        WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`,

@@ -44,7 +44,7 @@ describe('the Python of arena', () => {
     const [one, two] = await Promise.all([look(), look()]);
     expect(one).toBe(two);
     expect(await look()).toBe(one);
-    expect(await asked('pip install --quiet --no-deps --only-binary :all:')).toBe(1);
+    expect(await asked('pip install --quiet --no-deps --only-binary :all: --require-hashes')).toBe(1);
     expect(said).toHaveLength(1);
     expect((await readdir(join(place, 'cache'))).filter((name) => name.includes('building'))).toEqual([]);
   });

@@ -3,12 +3,11 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { logRow } from '../../src/ledger/format.js';
 import type { LedgerEntry } from '../../src/ledger/ledger.js';
 import { PostgresLedger } from '../../src/ledger/postgres-ledger.js';
-import { freshDatabase } from '../support/servers.js';
+import { freshLedger } from '../support/ledgers.js';
 
 let ledger: PostgresLedger;
 beforeAll(async () => {
-  ledger = new PostgresLedger((await freshDatabase('backup_rows')).url);
-  await ledger.migrate();
+  ledger = new PostgresLedger((await freshLedger('backup_rows')).url);
 });
 afterAll(() => ledger.close());
 

@@ -3,16 +3,20 @@ import { inspect } from 'node:util';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { KeyturnError } from '../../src/domain/errors.js';
+import { migrateLedger } from '../../src/ledger/ledger-owner.js';
 import { PostgresLedger } from '../../src/ledger/postgres-ledger.js';
-import { freshDatabase, freshRoleName } from '../support/servers.js';
+import { freshLedger } from '../support/ledgers.js';
 import { entry } from './entries.js';
 
+/** The worker's. */
 let url: string;
+let ownerUrl: string;
+let role: string;
 let ledger: PostgresLedger;
 const opened: { close(): Promise<void> }[] = [];
 
 beforeEach(async () => {
-  url = (await freshDatabase('ledger')).url;
+  ({ url, ownerUrl, role } = await freshLedger('ledger', { migrated: false }));
   ledger = open(url);
 });
 
@@ -26,9 +30,11 @@ function open(address: string): PostgresLedger {
   return made;
 }
 
+const migrate = (): Promise<void> => migrateLedger(ownerUrl, role);
+
 /** As a superuser would. */
 async function sql(statement: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url });
+  const client = new pg.Client({ connectionString: ownerUrl });
   await client.connect();
   try {
     return (await client.query<Record<string, unknown>>(statement, values)).rows;
@@ -47,36 +53,32 @@ async function failure(promise: Promise<unknown>): Promise<KeyturnError> {
 }
 
 describe('migrations', () => {
-  test('two workers that start at the same moment both find the schema ready, ten times', async () => {
-    // The same connections in every round: what they remember of a schema that is not there must not be believed.
-    const workers = [open(url), open(url)];
+  test('two who migrate at the same moment, ten times: one makes the tables, both find them ready, and so does a worker', async () => {
+    // The same connection in every round: what it remembers of a schema that is not there must not be believed.
+    const worker = open(url);
     for (let round = 0; round < 10; round++) {
       await sql('DROP SCHEMA IF EXISTS keyturn CASCADE');
-      await Promise.all(workers.map((worker) => worker.migrate()));
+      expect(await failure(worker.inspect())).toMatchObject({ code: 'ledger-misconfigured' });
+      await Promise.all([migrate(), migrate()]);
+      expect(await worker.inspect()).toEqual([]);
       expect(await sql('SELECT version, name FROM keyturn.migrations')).toEqual([{ version: 1, name: 'rotations' }]);
     }
   });
 
-  test('a second migration changes nothing, and needs no right to create anything', async () => {
-    await ledger.migrate();
+  test('a second migration changes nothing', async () => {
+    await migrate();
     await ledger.append(entry(1));
-    const role = freshRoleName('writer');
-    await sql(`CREATE ROLE ${role} LOGIN PASSWORD 'a-long-test-password'`);
-    await sql(`GRANT USAGE ON SCHEMA keyturn TO ${role}`);
-    await sql(`GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA keyturn TO ${role}`);
-    const address = new URL(url);
-    address.username = role;
-    address.password = 'a-long-test-password';
-    const writer = open(address.href);
-    await writer.migrate();
-    await writer.append(entry(2));
-    expect(await writer.verify()).toMatchObject({ intact: true, rows: 2 });
+    const before = await sql('SELECT * FROM keyturn.migrations');
+    await migrate();
+    expect(await sql('SELECT * FROM keyturn.migrations')).toEqual(before);
+    await ledger.append(entry(2));
+    expect(await ledger.verify()).toMatchObject({ intact: true, rows: 2 });
   });
 
   test('a schema that a newer Keyturn has upgraded is refused', async () => {
-    await ledger.migrate();
+    await migrate();
     await sql(`INSERT INTO keyturn.migrations (version, name) VALUES (99, 'from the future')`);
-    const error = await failure(open(url).migrate());
+    const error = await failure(open(url).inspect());
     expect(error).toMatchObject({ code: 'ledger-newer', retryable: false });
     expect(error.message).toBe('the ledger has schema version 99, this Keyturn knows versions up to 1');
   });
@@ -84,13 +86,13 @@ describe('migrations', () => {
   test('before the first migration every call says what to do', async () => {
     expect(await failure(ledger.list())).toMatchObject({
       code: 'ledger-misconfigured',
-      hint: 'start a worker once: it creates them (or run keyturn up)',
+      hint: 'as the owner of its tables, with KEYTURN_LEDGER_OWNER_URL set: keyturn ledger migrate --grant-to ROLE',
     });
   });
 });
 
 describe('reading', () => {
-  beforeEach(() => ledger.migrate());
+  beforeEach(migrate);
 
   test('a ledger of years comes in pages, each row once, and so do the newest of it', async () => {
     await ledger.append(entry(1));
@@ -112,7 +114,7 @@ describe('reading', () => {
 });
 
 describe('appending', () => {
-  beforeEach(() => ledger.migrate());
+  beforeEach(migrate);
 
   test('a row comes back as it was written, whatever DateStyle and time zone the database prefers', async () => {
     await sql(`ALTER DATABASE ${new URL(url).pathname.slice(1)} SET datestyle = 'German'`);
@@ -195,7 +197,7 @@ describe('appending', () => {
 
 describe('listing', () => {
   test('filters by system, environment and secret, newest so many, oldest first; latest completed of each', async () => {
-    await ledger.migrate();
+    await migrate();
     await ledger.append(entry(1));
     await ledger.append(entry(2, { system: 'hms', secret: 'JWT_SECRET' }));
     await ledger.append(entry(3, { environment: 'staging' }));
@@ -217,7 +219,7 @@ describe('listing', () => {
 
 describe('tampering', () => {
   beforeEach(async () => {
-    await ledger.migrate();
+    await migrate();
     for (let number = 1; number <= 6; number++) await ledger.append(entry(number));
   });
 
@@ -356,7 +358,7 @@ describe('errors', () => {
     expect(inspect(refused, { depth: 9 })).not.toContain(password);
     const absent = new URL(url);
     absent.pathname = '/no_such_database';
-    expect(await failure(open(absent.href).migrate())).toMatchObject({
+    expect(await failure(open(absent.href).inspect())).toMatchObject({
       code: 'ledger-misconfigured',
       retryable: false,
     });

@@ -1,6 +1,6 @@
 /**
- * The Python that the example `arena` runs on: a virtual environment with exactly the packages that its requirements.txt pins, made
- * once and kept in the user's cache.
+ * A Python with exactly the packages that a requirements file pins, by version and hash: a virtual environment, made once and kept in the
+ * user's cache. The example `arena` runs on one, the benchmarks on another.
  */
 import { createHash } from 'node:crypto';
 import { access, constants, readFile } from 'node:fs/promises';
@@ -41,7 +41,7 @@ export async function pythonWith(options: PythonOptions): Promise<string> {
   const pinned = await readFile(requirements, 'utf8');
   // Wheels are for one minor version; the link to the interpreter breaks when that goes.
   const key = createHash('sha256').update(`${major}.${minor}\n${pinned}`).digest('hex').slice(0, 12);
-  const home = join(options.cacheDirectory ?? cacheDirectory(), `arena-python-${key}`);
+  const home = join(options.cacheDirectory ?? cacheDirectory(), `python-${key}`);
   const interpreter = join(home, 'bin', 'python3');
   await buildOnce(
     home,
@@ -50,7 +50,7 @@ export async function pythonWith(options: PythonOptions): Promise<string> {
       onProgress?.('fetching the Python packages of the example arena (20 MB, once)');
       const venv = await execa('python3', ['-m', 'venv', building], run);
       if (venv.exitCode !== 0) throw unavailable('python3 cannot make a venv: install python3-venv');
-      const pip = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--only-binary', ':all:'];
+      const pip = ['-m', 'pip', 'install', '--quiet', '--no-deps', '--only-binary', ':all:', '--require-hashes'];
       const quiet = ['--disable-pip-version-check', '--no-input'];
       const python = join(building, 'bin', 'python3');
       const install = await execa(python, [...pip, ...quiet, '-r', requirements], run);

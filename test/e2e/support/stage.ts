@@ -19,7 +19,7 @@ import { startTemporalServer, type TemporalServer } from '../../../src/embedded/
 import { EXAMPLES } from '../../examples/support/running-system.js';
 import { afterwards } from '../../support/afterwards.js';
 import { RUN_MARK } from '../../support/leaks.js';
-import { freshDatabase } from '../../support/servers.js';
+import { freshLedger } from '../../support/ledgers.js';
 
 const { PENDING_ACTIVITY_STATE_STARTED } = proto.temporal.api.enums.v1.PendingActivityState;
 const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
@@ -47,6 +47,7 @@ export interface Stage {
   readonly temporal: TemporalServer;
   readonly client: Client;
   readonly ledgerUrl: string;
+  readonly ledgerOwnerUrl: string;
   /** Where all workers of this stage log, one after the other. */
   readonly workerLog: string;
   /** Resolves when it polls. @param program another build than this clone's: its cli/main.js. */
@@ -81,7 +82,7 @@ export async function openStage(
   });
   const connection = await Connection.connect({ address: temporal.address });
   const client = new Client({ connection });
-  const ledgerUrl = (await freshDatabase(purpose)).url;
+  const { url: ledgerUrl, ownerUrl: ledgerOwnerUrl } = await freshLedger(purpose);
   const workerLog = join(home, 'worker.log');
   const env = {
     PATH: process.env['PATH'] ?? '',
@@ -116,6 +117,7 @@ export async function openStage(
     temporal,
     client,
     ledgerUrl,
+    ledgerOwnerUrl,
     workerLog,
     until,
     async startWorker(program = MAIN) {

@@ -18,7 +18,7 @@ import { registerSearchAttributes } from '../../../src/search-attributes.js';
 import { NO_LOCKS } from '../../../src/service-locks.js';
 import { activityDeps } from '../../../src/worker.js';
 import { afterwards } from '../../support/afterwards.js';
-import { freshDatabase } from '../../support/servers.js';
+import { freshLedger } from '../../support/ledgers.js';
 
 const codePath = fileURLToPath(new URL('../../../dist/workflow-bundle.js', import.meta.url));
 const FINGERPRINT_KEY = 'fingerprint-key-of-the-backup-workflow-tests';
@@ -61,10 +61,9 @@ export async function openBackupStage(): Promise<BackupStage> {
   const clientConnection = await Connection.connect({ address });
   afterwards(() => clientConnection.close());
   const client = new Client({ connection: clientConnection });
-  const database = await freshDatabase('backups');
+  const database = await freshLedger('backups');
   const ledger = new PostgresLedger(database.url);
   afterwards(() => ledger.close());
-  await ledger.migrate();
   return {
     client,
     ledger,

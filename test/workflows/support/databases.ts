@@ -2,8 +2,8 @@
  * A PostgreSQL server for the file, with a database for each run of the moment. Every step of a swap looks through all databases of
  * the server, so one that is dropped meanwhile, by another test, would be a disturbance that nobody meant.
  */
+import { embeddedLedger } from '../../../src/cli/embedded-places.js';
 import { startPostgres, type Postgres } from '../../../src/embedded/postgres.js';
-
 import { makeHostile, type HostileDatabase } from '../../support/hostile-database.js';
 
 export interface LentDatabase {
@@ -29,9 +29,9 @@ export class Databases {
     return new Databases(await startPostgres({ settings }), adopt);
   }
 
-  /** Keyturn's own. */
+  /** Keyturn's own, as `keyturn up` makes it: the worker's address. */
   async ledger(): Promise<string> {
-    return await this.server.createDatabase('ledger');
+    return await embeddedLedger(this.server);
   }
 
   /** Without tables that a test would see, and nobody else's until it is taken back. */

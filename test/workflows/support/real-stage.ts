@@ -84,7 +84,6 @@ export abstract class RealStage<S extends StagedSystem> {
     await registerSearchAttributes(connection, 'default');
     const databases = await Databases.start(adopt);
     const ledger = new PostgresLedger(await databases.ledger());
-    await ledger.migrate();
     return { client: await temporalClient(), taskQueue: freshTaskQueue(queue), ledger, databases, connection };
   }
 
