@@ -150,12 +150,15 @@ async function bundleWorkflows() {
   const silent = Object.fromEntries(
     ['log', 'trace', 'debug', 'info', 'warn', 'error'].map((level) => [level, () => undefined]),
   );
-  const { code } = await bundleWorkflowCode({ workflowsPath: workflows, logger: silent }).catch((error) => {
-    throw new NotReady(
-      `the workflows cannot be bundled\n${String(error?.message ?? error)}`,
-      'a workflow may import only what is deterministic: no Node.js module, no adapter',
-    );
-  });
+  const preloadModules = [at('dist', 'workflows', 'shared.js')];
+  const { code } = await bundleWorkflowCode({ workflowsPath: workflows, preloadModules, logger: silent }).catch(
+    (error) => {
+      throw new NotReady(
+        `the workflows cannot be bundled\n${String(error?.message ?? error)}`,
+        'a workflow may import only what is deterministic: no Node.js module, no adapter',
+      );
+    },
+  );
   replaceFile(BUNDLE, code);
   took(started);
 }

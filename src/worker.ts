@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
-import { NativeConnection, Worker, type WorkflowBundleOption } from '@temporalio/worker';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createActivities } from './activities/create-activities.js';
 import type { Log } from './activities/as-activity.js';
 import type { ActivityDeps } from './activities/deps.js';
@@ -104,8 +104,12 @@ export function activityDeps(
 }
 
 /** The bundle that the build has made starts in half the time and memory; without it the sources are bundled now. */
-function workflowCode(): { workflowBundle: WorkflowBundleOption } | { workflowsPath: string } {
-  const codePath = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
+function workflowCode(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'bundlerOptions'> {
+  const at = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+  const codePath = at('./workflow-bundle.js');
   if (existsSync(codePath)) return { workflowBundle: { codePath } };
-  return { workflowsPath: fileURLToPath(new URL('./workflows/index.js', import.meta.url)) };
+  return {
+    workflowsPath: at('./workflows/index.js'),
+    bundlerOptions: { preloadModules: [at('./workflows/shared.js')] },
+  };
 }

@@ -1,5 +1,5 @@
 /** From a request to a plan: reading the inventory. */
-import { rotateInputSchema, type RecoverInput, type RotateInput } from '../domain/messages.js';
+import { parseRotateInput, type RecoverInput, type RotateInput } from '../domain/messages.js';
 import type { SecretRef } from '../domain/refs.js';
 import type { RotationPlan } from '../domain/plan.js';
 import { planRecovery as planOfRecovery } from '../inventory/recovery.js';
@@ -7,7 +7,7 @@ import { expandSelector, resolvePlan } from '../inventory/resolve.js';
 import type { ActivityDeps } from './deps.js';
 
 export async function expandRequest(request: RotateInput, deps: ActivityDeps): Promise<SecretRef[]> {
-  return expandSelector(await deps.loadInventory(), rotateInputSchema.parse(request));
+  return expandSelector(await deps.loadInventory(), parseRotateInput(request));
 }
 
 export async function planRotation(

@@ -42,7 +42,8 @@ export const DEFAULT_TASK_QUEUE = 'keyturn';
 export const LONGEST_NOTE = 500;
 const MOST_PROBLEMS = 6;
 
-const name = z.string().regex(NAME_PATTERN, 'must be a name: letters, digits, ".", "_", "-"');
+/** A copy of the pattern, here and below: what runs share is frozen (workflows/shared.ts), and zod sets `lastIndex`. */
+const name = z.string().regex(new RegExp(NAME_PATTERN), 'must be a name: letters, digits, ".", "_", "-"');
 /** Read by many and kept for good, so it is one line, and nothing that could be a value. */
 const note = z.string().transform((text, context) => {
   const problem = noteProblem(text);
@@ -54,11 +55,11 @@ const note = z.string().transform((text, context) => {
 const word = z.string().regex(/^[\w@.: -]*$/, 'must be a word as it is shown');
 const path = z.string().min(1).max(4_096);
 
-export const rotateInputSchema = z.strictObject({
+const rotateInputSchema = z.strictObject({
   system: name,
   environment: name.optional(),
   secret: name,
-  operator: personName,
+  operator: personName(),
   reason: z.enum(REASONS).default('routine'),
   note: note.optional(),
   /** Set by the run that leads this one through the environments in waves: its workflow id. */
@@ -70,7 +71,7 @@ const opened = z.union([z.strictObject({ env: path }), z.strictObject({ file: pa
   error: 'must be { "env": VARIABLE } or { "file": PATH } of the worker, never the value itself',
 });
 
-export const recoverInputSchema = rotateInputSchema.extend({
+const recoverInputSchema = rotateInputSchema.extend({
   environment: name,
   /** Archives that may hold the key: absolute paths where the worker is. */
   backups: z.array(path.startsWith('/', 'must be an absolute path on the worker')).max(100).default([]),
@@ -80,14 +81,14 @@ export const recoverInputSchema = rotateInputSchema.extend({
 });
 export type RecoverInput = z.infer<typeof recoverInputSchema>;
 
-export const backupInputSchema = z
+const backupInputSchema = z
   .strictObject({
     system: name,
     /** Left out: all environments. */
     environment: name.optional(),
     /** Left out: all of the environment. */
     backup: name.optional(),
-    operator: personName,
+    operator: personName(),
     note: note.optional(),
   })
   .refine(({ environment, backup }) => environment !== undefined || backup === undefined, {
@@ -96,18 +97,18 @@ export const backupInputSchema = z
   });
 export type BackupInput = z.infer<typeof backupInputSchema>;
 
-export const decisionSchema = z.strictObject({
-  by: personName,
+const decisionSchema = z.strictObject({
+  by: personName(),
   note: note.optional(),
   gate: word.max(60).optional(),
   plan: word.max(64).optional(),
 });
 export type DecisionInput = z.infer<typeof decisionSchema>;
 
-export const steerSchema = z.strictObject({ by: personName, note: note.optional() });
-export const extendSchema = steerSchema.extend({
+const steerSchema = z.strictObject({ by: personName(), note: note.optional() });
+const extendSchema = steerSchema.extend({
   /** From the deadline that stands now. */
-  for: z.string().regex(DURATION_PATTERN, 'must be a duration: a whole number and s, m, h or d'),
+  for: z.string().regex(new RegExp(DURATION_PATTERN), 'must be a duration: a whole number and s, m, h or d'),
 });
 export type SteerInput = z.infer<typeof steerSchema> & { readonly for?: string };
 

@@ -41,13 +41,15 @@ export function personProblem(text: string): string | null {
   return null;
 }
 
-/** As it is kept: one way to write each letter, single spaces. */
-export const personName = z.string().transform((text, context) => {
-  const problem = personProblem(text);
-  if (problem === null) return plain(text);
-  context.addIssue({ code: 'custom', message: problem });
-  return z.NEVER;
-});
+/** As it is kept: one way to write each letter, single spaces. A function, as what runs share is frozen, and a schema cannot be. */
+export function personName(): z.ZodType<string, string> {
+  return z.string().transform((text, context) => {
+    const problem = personProblem(text);
+    if (problem === null) return plain(text);
+    context.addIssue({ code: 'custom', message: problem });
+    return z.NEVER;
+  });
+}
 
 /** The same name, however it is typed: for a list of who may. */
 export function samePerson(one: string, other: string): boolean {
