@@ -9,6 +9,7 @@ import { complaints } from './schema-problems.js';
 import { systemSchema } from './schema.js';
 import { child } from './known-keys.js';
 import { FileMemo } from '../processes/file-memo.js';
+import { SharedLooks } from '../processes/shared-looks.js';
 import { readRegular } from '../processes/read-regular.js';
 import { readYaml, type Place } from './yaml-source.js';
 
@@ -36,6 +37,7 @@ export async function loadInventory(directoryOrFile: string): Promise<Inventory>
 export class InventoryReader {
   readonly #source: string;
   readonly #files: FileMemo<string, ReadSystem>;
+  readonly #looks = new SharedLooks<'all', Inventory>();
   #last: Inventory | null = null;
 
   /** @param settled as FileMemo's. */
@@ -49,7 +51,11 @@ export class InventoryReader {
    * level below; or one file. The same object as long as nothing changes.
    * @throws InventoryError (`bad-inventory`) with every problem in every file.
    */
-  async load(): Promise<Inventory> {
+  load(): Promise<Inventory> {
+    return this.#looks.ask('all', () => this.#load());
+  }
+
+  async #load(): Promise<Inventory> {
     const files = await findSystemFiles(this.#source);
     const read = await Promise.all(
       files.map((file) => this.#files.get(file, async () => ({ value: await readSystem(file), paths: [file] }))),

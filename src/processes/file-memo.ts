@@ -3,6 +3,7 @@
  * whether they have changed costs a fiftieth of reading them.
  */
 import { stat } from 'node:fs/promises';
+import { SharedLooks } from './shared-looks.js';
 
 /** A clock's or a file system's coarseness: what changed this shortly before it was read may change again unseen. Milliseconds. */
 const SETTLED_MS = 2_000;
@@ -15,6 +16,7 @@ interface Kept<T> {
 
 export class FileMemo<K, T> {
   readonly #kept = new Map<K, Kept<T>>();
+  readonly #looks = new SharedLooks<K, T>();
 
   /** @param most entries; the least recently asked for go first. @param settled milliseconds. */
   constructor(
@@ -24,12 +26,17 @@ export class FileMemo<K, T> {
 
   /**
    * @param make reads anew and says which files and directories it has looked at, also those that were not there. What it throws
-   * is thrown and not kept.
+   * is thrown and not kept. The same for everybody who asks with this key.
    */
-  async get(key: K, make: () => Promise<{ value: T; paths: readonly string[] }>): Promise<T> {
+  get(key: K, make: () => Promise<{ value: T; paths: readonly string[] }>): Promise<T> {
+    return this.#looks.ask(key, () => this.#look(key, make));
+  }
+
+  async #look(key: K, make: () => Promise<{ value: T; paths: readonly string[] }>): Promise<T> {
     const kept = this.#kept.get(key);
+    const unchanged = kept !== undefined && (await stampOf(kept.paths)).text === kept.stamp;
     this.#kept.delete(key);
-    if (kept && (await stampOf(kept.paths)).text === kept.stamp) {
+    if (unchanged) {
       this.#kept.set(key, kept);
       return kept.value;
     }

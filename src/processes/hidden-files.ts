@@ -8,6 +8,7 @@ import { open, readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pinValues } from '../domain/secret-value.js';
 import { FileMemo } from './file-memo.js';
+import { SharedLooks } from './shared-looks.js';
 import { textsOfEnvFile, textsOfSecretFile, textsOfSidecar } from './hidden-texts.js';
 
 /** The least recently named go first: those of runs that ended long ago. */
@@ -19,6 +20,7 @@ const LARGEST = 1_048_576;
 
 const places = new Set<string>();
 const texts = new FileMemo<string, readonly string[]>(MOST_PLACES);
+const looks = new SharedLooks<'all', void>();
 
 /** From now on, in this process. Cheap to repeat: every attempt of every activity says it anew. @param place an absolute path. */
 export function hideValuesOf(place: string): void {
@@ -29,7 +31,11 @@ export function hideValuesOf(place: string): void {
 }
 
 /** Afterwards `redact` knows every value that stands in these places now. What cannot be read has none. Never throws. */
-export async function meetHiddenValues(): Promise<void> {
+export function meetHiddenValues(): Promise<void> {
+  return looks.ask('all', meetAll);
+}
+
+async function meetAll(): Promise<void> {
   const found = await Promise.all([...places].map((place) => texts.get(place, () => textsAt(place))));
   pinValues(found.flat());
 }

@@ -33,6 +33,13 @@ test('what did not change is made once', async () => {
   expect([await ask(memo), await ask(memo), await ask(memo)]).toEqual([1, 1, 1]);
 });
 
+test('asked by a hundred at once, it is made once', async () => {
+  const memo = new FileMemo<string, number>(10, 0);
+  await aMomentLater();
+  expect(new Set(await Promise.all(Array.from({ length: 100 }, () => ask(memo))))).toEqual(new Set([1]));
+  expect(made).toBe(1);
+});
+
 test('what changed a moment ago may change again unseen, and is made anew', async () => {
   const memo = new FileMemo<string, number>(10);
   await aMomentLater();
