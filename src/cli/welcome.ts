@@ -20,7 +20,11 @@ export function welcome({ ui, address, inventory, secrets, systems, more }: Welc
   if (running !== null) lines.push(`  runs         ${running}`);
   const waiting = listLink(ui, QUERIES.awaitingApproval);
   if (waiting !== null) lines.push(`  to decide    ${waiting}`);
-  lines.push(`Temporal       ${address}`, `inventory      ${inventory}, ${secrets.length} secrets`, '');
+  lines.push(
+    `Temporal       ${address}`,
+    `inventory      ${inventory}, ${secrets.length} ${secrets.length === 1 ? 'secret' : 'secrets'}`,
+    '',
+  );
   if (systems.length > 0) {
     lines.push(
       'Example systems, each with a secret to rotate:',
