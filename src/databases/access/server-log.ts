@@ -19,7 +19,7 @@ const CHUNKS_A_LOOK = 64;
 
 /** A right to a function holds in one database: the one that Keyturn connects to. */
 const RIGHTS =
-  "GRANT pg_monitor, and in the application's database EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean), to the administrator";
+  "GRANT pg_monitor, and in the application's database EXECUTE ON FUNCTION pg_read_binary_file(text, bigint, bigint, boolean) and, before PostgreSQL 17, pg_current_logfile(text), to the administrator";
 
 /** @returns where the log is, or why it cannot be read. */
 export async function describeLog(client: pg.Client): Promise<ReadableLog | { readonly reason: string }> {
