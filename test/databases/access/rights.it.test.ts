@@ -32,7 +32,7 @@ async function administrator(postgres: TestServer, statements: readonly string[]
   return serverFor(postgres, { administrator: { user: 'keyturn', password } });
 }
 
-describe.each([14, 18])('PostgreSQL %s', (major) => {
+describe.each([14, 18] as const)('PostgreSQL %s', (major) => {
   test('as the page has it, and no less', async (context) => {
     const postgres = await startVersion(major, { logging_collector: 'on', log_destination: 'csvlog' });
     if (typeof postgres === 'string') return context.skip(postgres);
