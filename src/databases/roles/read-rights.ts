@@ -3,6 +3,7 @@
  * reaches, row-level policies, memberships, default privileges. In names where the role itself is called `itself`, so that two
  * roles, or one role's before and after, can be compared.
  */
+import { PREFIX } from '../access/working-login-end.js';
 import type { Server } from '../server.js';
 import { defaultInWords, readDefaults } from './default-privileges.js';
 import { inWords, objectsIn, privilegeRows, type ObjectKind } from './objects.js';
@@ -213,6 +214,7 @@ async function readFutures(session: Session, where: string, { acting, apart, rig
   }
 }
 
+/** Logins that Keyturn makes for a step, of this run or another, come and go. */
 async function readMembership(session: Session, { role, acting, apart, rights }: Reader): Promise<void> {
   // SET ROLE asks the role that logged in, everything else the one that is worked as.
   const may = session.version >= 160_000 ? 'SET' : 'MEMBER';
@@ -223,7 +225,7 @@ async function readMembership(session: Session, { role, acting, apart, rights }:
               CASE WHEN pg_has_role($2::name, r.oid, 'USAGE WITH ADMIN OPTION') THEN 'ADMIN OPTION' END,
               CASE WHEN r.rolname NOT IN (session_user, $2) AND NOT r.rolsuper AND pg_has_role(r.oid, $2::name, 'USAGE') THEN 'has it as a member' END],
             NULL) AS has
-       FROM pg_roles r WHERE NOT r.rolname = ANY ($3) AND r.rolname <> $1`,
+       FROM pg_roles r WHERE NOT r.rolname = ANY ($3) AND r.rolname <> $1 AND NOT starts_with(r.rolname::text, '${PREFIX}')`,
     [role, acting, apart],
   );
   for (const { name, has } of rows) if (has.length > 0) rights.set(`role ${name}`, has);

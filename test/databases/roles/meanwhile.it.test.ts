@@ -83,6 +83,31 @@ describe.each(['copy', 'group'] as const)('a grant to the new role, by %s', (str
   });
 });
 
+it.each(['copy', 'group'] as const)(
+  'a login that a step of any run works with is nobody to compare, by %s',
+  async (strategy) => {
+    const pair = await twoRoles(strategy);
+    const { old, owner } = pair;
+    await run(app.url, `SET ROLE ${id(old)}; CREATE TABLE ${id(owner)}.own (id int)`);
+    await createLogin(server, { ...pair, verifier, mark: MARK });
+    const step = serverOn(app.url);
+    try {
+      const seen = await step.asWorker(
+        async (client) => ({
+          member: (await client.query(`SELECT pg_has_role('${old}', 'MEMBER') AND session_user <> '${old}' AS is`))
+            .rows,
+          compared: await compareRights(server, pair),
+          given: (await carryOver(server, pair)).given,
+        }),
+        { touched: [`${owner}.own`] },
+      );
+      expect(seen).toEqual({ member: [{ is: true }], compared: EQUAL, given: [] });
+    } finally {
+      await step.close();
+    }
+  },
+);
+
 it('limits and settings that were tuned on the new role stay, and show as a difference but not as something missing', async () => {
   const pair = await twoRoles();
   const { old, fresh } = pair;
