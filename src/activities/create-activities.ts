@@ -51,7 +51,7 @@ export function createActivities(
   return {
     expandRequest: asActivity((_, request) => expandRequest(request, deps)),
     resolvePlan: asActivity((_, request) => planRotation(request, deps)),
-    checkReadiness: asActivity(({ signal }, plan) => checkReadiness(plan, deps, signal)),
+    checkReadiness: asActivity((tools, plan) => checkReadiness(plan, deps, tools)),
     stageSecret: asActivity((tools, hold) => stageSecret(hold, deps, tools)),
     arrangeSecret: asActivity((tools, hold) => arrangeSecret(hold, deps, tools)),
     discardSecret: asActivity((_, hold) => discardSecret(hold, deps)),

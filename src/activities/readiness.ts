@@ -21,13 +21,14 @@ import { hideValuesOf, meetHiddenValues, secretPlacesIn } from '../processes/hid
 import { openStore } from '../stores/open-store.js';
 import { assessStrength } from '../stores/strength.js';
 import { answerDemand, demandOf } from './backup/demand.js';
+import type { ActivityTools } from './as-activity.js';
 import { checkContext } from './check-context.js';
 import type { ActivityDeps } from './deps.js';
 import { judgeEarlierRun, leftovers } from './earlier-run.js';
 import { askAboutEncryption } from './encryption/readiness.js';
 import { askAboutCopies, reachOf } from './reach.js';
 import type { LeftBehind, Readiness } from './rotation-activities.js';
-import { thingsOf } from './service-locks.js';
+import { deployedByAnother, thingsOf } from './service-locks.js';
 import { askAboutSwap, passwordInUse, rolesOf } from './swap/readiness.js';
 import { judgeOthers } from './other-values.js';
 import { inTheSamePlace, sharedWith } from './uniqueness.js';
@@ -194,11 +195,23 @@ export async function assessReadiness(
   return { lines, leftBehind, tokenHeader };
 }
 
-/** @throws KeyturnError `not-ready` with every problem; `effect` is `none`. */
-export async function checkReadiness(plan: RotationPlan, deps: ActivityDeps, signal: AbortSignal): Promise<Readiness> {
+/**
+ * While another run stops or deploys the services, nothing is asked: they are not well, and that says nothing about this run.
+ * @throws KeyturnError `not-ready` with every problem; `effect` is `none`.
+ */
+export async function checkReadiness(
+  plan: RotationPlan,
+  deps: ActivityDeps,
+  { signal, workflowId }: Pick<ActivityTools, 'signal' | 'workflowId'>,
+): Promise<Readiness> {
+  const things = await thingsOf(plan.services);
+  const before = await deployedByAnother(things, workflowId, deps);
+  if (before.by !== null) return askedTooEarly(before.by, things);
   const { lines, leftBehind, tokenHeader } = await assessReadiness(plan, deps, { signal, flows: true });
   const problems = lines.filter((line) => line.state === 'problem');
   if (problems.length > 0) {
+    const { by } = await deployedByAnother(things, workflowId, deps, before.mark);
+    if (by !== null) return askedTooEarly(by, things);
     const text = problems.map((line) => `${line.question}: ${line.answer}`).join('; ');
     throw new KeyturnError('not-ready', text, {
       hint: `mend this, then start again; keyturn plan ${formatRef(plan.ref)} asks the same questions`,
@@ -211,8 +224,13 @@ export async function checkReadiness(plan: RotationPlan, deps: ActivityDeps, sig
     facts: { questions: lines.length, warnings: warnings.length },
     leftBehind,
     tokenHeader,
-    things: await thingsOf(plan.services),
+    things,
+    deployedBy: null,
   };
+}
+
+function askedTooEarly(deployedBy: string, things: readonly string[]): Readiness {
+  return { summary: `deployed by ${deployedBy} meanwhile`, leftBehind: null, tokenHeader: null, things, deployedBy };
 }
 
 /** A person waits: whoever is well passes at once, and whoever is not may be starting, which is told just as soon. */

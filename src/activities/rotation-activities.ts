@@ -39,6 +39,8 @@ export interface Readiness extends Evidence {
   readonly tokenHeader: JoseHeader | null;
   /** What the plan's services are on their host, each once, in one order: what is locked. */
   readonly things: readonly string[];
+  /** The run that stops or deploys one of them meanwhile: what the services were asked says nothing then. null: none does. */
+  readonly deployedBy: string | null;
 }
 
 export interface AwaitServices {

@@ -16,6 +16,27 @@ export async function thingsOf(services: readonly PlannedService[]): Promise<str
   return [...new Set(things)].sort();
 }
 
+/**
+ * For a look at services that says nothing while somebody else stops or deploys them. @param known `mark` of a look before: whoever has
+ * begun since is found even if it has ended.
+ * @returns `by`: null when nobody does. A lock that outlived its holder is nobody's.
+ */
+export async function deployedByAnother(
+  things: readonly string[],
+  workflowId: string,
+  { serviceLocks, findHolder }: Pick<ActivityDeps, 'serviceLocks' | 'findHolder'>,
+  known?: string,
+): Promise<{ by: string | null; mark: string }> {
+  const latest = await Promise.all(things.map((thing) => serviceLocks.latest(thing)));
+  const others = latest.filter((lock) => lock !== null && lock.holder.workflowId !== workflowId);
+  const mark = others.map((lock) => lock?.runId).join(' ');
+  for (const lock of others)
+    if (lock?.held === true && (await findHolder(lock.holder.workflowId)) !== null)
+      return { by: lock.holder.ref, mark };
+  const since = known === undefined ? undefined : others.find((lock) => lock && !known.includes(lock.runId));
+  return { by: since?.holder.ref ?? null, mark };
+}
+
 interface Saved {
   /** Milliseconds after the first attempt. */
   readonly freeSince: number;

@@ -17,6 +17,7 @@ import type { ActivityTools } from './as-activity.js';
 import { checkContext } from './check-context.js';
 import type { ActivityDeps } from './deps.js';
 import type { Hold } from './rotation-activities.js';
+import { deployedByAnother } from './service-locks.js';
 
 export async function runChecks(
   checks: readonly PlannedCheck[],
@@ -88,18 +89,9 @@ export async function watchMonitors(
 function deploysByOthers(
   things: readonly string[],
   workflowId: string,
-  { serviceLocks }: Pick<ActivityDeps, 'serviceLocks'>,
+  deps: Pick<ActivityDeps, 'serviceLocks' | 'findHolder'>,
 ): Deploys {
-  return {
-    look: async () => {
-      const latest = await Promise.all(things.map((thing) => serviceLocks.latest(thing)));
-      const others = latest.filter((lock) => lock !== null && lock.holder.workflowId !== workflowId);
-      return {
-        by: others.find((lock) => lock?.held)?.holder.ref ?? null,
-        mark: others.map((lock) => lock?.runId).join(' '),
-      };
-    },
-  };
+  return { look: () => deployedByAnother(things, workflowId, deps) };
 }
 
 export async function rehearseProof(

@@ -16,6 +16,7 @@ import type { Gatekeeper } from './lib/gatekeeper.js';
 import { answer } from './lib/failures.js';
 import { oneAfterTheOther } from './lib/one-after-the-other.js';
 import { proveOldDead, rehearse } from './lib/proving.js';
+import { seeReady } from './lib/ready.js';
 import { holdOf, rollOut } from './lib/rollout.js';
 import { Run } from './lib/run.js';
 import { settleLeftovers } from './lib/settle.js';
@@ -39,10 +40,7 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
   const name = formatRef(ref);
 
   return await run.carryOut(async () => {
-    const ready = await run.step('prepare', () =>
-      effects('Check that everything is ready', taskQueue).checkReadiness(plan),
-    );
-    run.nothingStandsInTheWay(ready);
+    const ready = await seeReady(run);
     let { tokenHeader: oldHeader } = ready;
     if (ready.leftBehind) {
       await settleLeftovers(run, ready.leftBehind);

@@ -65,6 +65,8 @@ export async function checkRecovery(plan: RotationPlan, deps: ActivityDeps, sign
     question: questionOf(plan, recovery, tables, [`Tried: ${tried}.`, ...notes.map((note) => `Not tried: ${note}.`)]),
     stoppable,
     things: await thingsOf(plan.services),
+    // Asked without its services: they may stand still.
+    deployedBy: null,
   };
 }
 

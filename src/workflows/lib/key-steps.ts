@@ -6,6 +6,7 @@ import { formatRef } from '../../domain/refs.js';
 import { cameTo, type Arrangement } from '../../domain/slot.js';
 import { effects, longEffects, persistentEffects, persistentLongEffects } from './activities.js';
 import { proveOldDead } from './proving.js';
+import { seeReady } from './ready.js';
 import { holdOf } from './rollout.js';
 import type { Run } from './run.js';
 
@@ -26,10 +27,7 @@ export interface BegunKey {
 export async function beginKey(run: Run, encryption: PlannedEncryption): Promise<BegunKey> {
   const { plan, board } = run;
   const { ref, taskQueue, generator, minimumLength } = plan;
-  const ready = await run.step('prepare', () =>
-    effects('Check that everything is ready', taskQueue).checkReadiness(plan),
-  );
-  run.nothingStandsInTheWay(ready);
+  const ready = await seeReady(run);
   const left = ready.leftBehind;
   const key = { used: left !== null };
   const hold: EncryptionHold = { ...holdOf(plan), encryption, ...(left ? { rotation: left.rotation } : {}) };

@@ -40,6 +40,8 @@ async function tried(run: Run, attempt: () => Promise<ProofEvidence>): Promise<P
 export async function rehearse(run: Run, proof: PlannedProof): Promise<Readiness['tokenHeader']> {
   const { plan, board } = run;
   board.addBefore('rehearse', 'Try the proof with the value in use', 'stage');
+  // It signs in: not while somebody else deploys.
+  await run.services.hold('rehearse', 'forward');
   const tried = await run.step('rehearse', async () => {
     try {
       return await effects('Try the proof', plan.taskQueue).rehearseProof({ ...holdOf(plan), proof });
@@ -48,5 +50,6 @@ export async function rehearse(run: Run, proof: PlannedProof): Promise<Readiness
       return { summary: `the proof cannot be made: ${reasonOf(error)}`, tokenHeader: null };
     }
   });
+  await run.services.release();
   return tried.tokenHeader;
 }

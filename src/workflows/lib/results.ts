@@ -32,7 +32,11 @@ const PROOFS: Record<Proving, z.ZodType> = {
 
 /** Evidence with something beside it that the run goes by. */
 const MORE: Partial<Record<Name, z.ZodType>> = {
-  checkReadiness: z.looseObject({ ...evidence, leftBehind: z.looseObject({ rotation: words }).nullable() }),
+  checkReadiness: z.looseObject({
+    ...evidence,
+    leftBehind: z.looseObject({ rotation: words }).nullable(),
+    deployedBy: words.nullable(),
+  }),
   readRows: z.looseObject({ ...evidence, others: z.number(), which: list }),
   reencryptAtomically: z.looseObject({ ...evidence, counts: z.looseObject({}), unreadable: list }),
   reencryptRows: z.looseObject({ ...evidence, counts: z.looseObject({}), unreadable: list }),

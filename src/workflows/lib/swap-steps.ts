@@ -5,6 +5,7 @@ import { titlesOf } from '../../domain/swap-runbook.js';
 import { formatRef } from '../../domain/refs.js';
 import { effects, persistentEffects } from './activities.js';
 import { cameTo, type Arrangement } from '../../domain/slot.js';
+import { seeReady } from './ready.js';
 import { holdOf, type RollOutOptions } from './rollout.js';
 import type { Run } from './run.js';
 import type { Steering } from './steering.js';
@@ -34,10 +35,7 @@ export interface Begun {
 export async function beginSwap(run: Run, swap: PlannedSwap): Promise<Begun> {
   const { plan, board } = run;
   const { ref, taskQueue, approval } = plan;
-  const ready = await run.step('prepare', () =>
-    effects('Check that everything is ready', taskQueue).checkReadiness(plan),
-  );
-  run.nothingStandsInTheWay(ready);
+  const ready = await seeReady(run);
   const left = ready.leftBehind;
   const hold: SwapHold = { ...holdOf(plan), swap, ...(left ? { rotation: left.rotation } : {}) };
   if (left) {

@@ -34,7 +34,7 @@ export interface AnyStart {
 }
 
 const ANSWERS: Partial<Record<AnyActivity, object>> = {
-  checkReadiness: { leftBehind: null, things: [], tokenHeader: null },
+  checkReadiness: { leftBehind: null, things: [], tokenHeader: null, deployedBy: null },
   findSessions: { sessions: [], lines: [], key: '' },
   findRejected: { rejected: 0, from: [] },
   disableOldRole: { logs: {} },

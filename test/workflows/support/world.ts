@@ -80,6 +80,7 @@ export class World {
           leftBehind: this.leftBehind,
           tokenHeader: this.headers.readiness,
           things: this.things,
+          deployedBy: null,
         }),
       stageSecret: () => {
         state.pending ??= 'v2';
