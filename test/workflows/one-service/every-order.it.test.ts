@@ -38,7 +38,7 @@ const oneAfterTheOther: Start = async (system, order) => {
   const handles = [await stage.rotate(system, order[0])];
   try {
     await touching.reached;
-    for (const secret of order.slice(1) as Secret[]) {
+    for (const secret of order.slice(1)) {
       const handle = await stage.rotate(system, secret);
       handles.push(handle);
       await stage.until(handle, waitsOrHasEnded);

@@ -70,10 +70,7 @@ export class Web {
 
   /** With the credential that it was deployed with. @throws Error naming a row that its key does not read. */
   async readEverything(): Promise<void> {
-    const rows = (await this.query(`SELECT id::int, value FROM ${this.table} ORDER BY id`)) as {
-      id: number;
-      value: string;
-    }[];
+    const rows = await this.query(`SELECT id::int, value FROM ${this.table} ORDER BY id`);
     const unreadable = rows.find(({ id, value }) => opened(value, this.settings.key) !== this.truth.get(id));
     if (unreadable ?? rows.length !== this.truth.size)
       throw new Error(`runs on a key that does not read row ${unreadable?.id ?? 'that is gone'}`);
@@ -130,14 +127,19 @@ export class Web {
   }
 
   /** A connection that was ended is opened again with the same credential, as a pool does. */
-  private async query(sql: string): Promise<unknown[]> {
+  private async query(sql: string): Promise<Row[]> {
     try {
-      return (await this.client?.query(sql))?.rows ?? [];
+      return (await this.client?.query<Row>(sql))?.rows ?? [];
     } catch {
       this.client = await connected(this.settings.database);
-      return (await this.client.query(sql)).rows;
+      return (await this.client.query<Row>(sql)).rows;
     }
   }
+}
+
+interface Row {
+  readonly id: number;
+  readonly value: string;
 }
 
 async function connected(connectionString: string): Promise<pg.Client> {
