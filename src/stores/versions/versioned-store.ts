@@ -4,7 +4,7 @@
  *
  * `stage`, `discard` and `forget` write the sidecar only, `arrange` what the application reads only, and each file is written
  * whole. Which arrangement is in force is read off those files. So there is no moment in which a crash could leave the two at
- * odds, and repeating a call is all it takes to finish it.
+ * odds, and repeating a call is all it takes to finish it. Who may write when is changeable-place.ts's.
  *
  * Codes besides the contract's: `busy` (another Keyturn process holds the place; retryable), `same-value`, `wrong-arrangement`.
  */
@@ -14,9 +14,6 @@ import { SecretValue } from '../../domain/secret-value.js';
 import { pathOf } from '../../domain/place.js';
 import { furtherOf, type Arrangement, type SecretSlot, type StagedBy } from '../../domain/slot.js';
 import type { VersionLabel, Versions } from '../../domain/slot.js';
-import { fileError } from '../files/file-errors.js';
-import { lockFile, type FileLock, type LockTiming } from '../files/file-lock.js';
-import { removeTemporaries } from '../files/replace-file.js';
 import { assertReplaceable, resolveTarget } from '../files/replaceable.js';
 import type { Fingerprinter } from '../fingerprint.js';
 import type { Descriptions, SecretStore } from '../secret-store.js';
@@ -28,54 +25,39 @@ import {
   othersOf,
   type Shown,
 } from './arrangements.js';
-import { afterTheChange, assertUnchanged, namesOf } from './change-errors.js';
+import { namesOf } from './change-errors.js';
+import { ChangeablePlace, type ChangeOptions, type Opened, type Turn } from './changeable-place.js';
 import type { Look, Medium } from './medium.js';
-import { loadSidecar, saveSidecar, sidecarPath, slotId, type Entry, type Sidecar } from './sidecar.js';
+import { slotId, type Entry, type Sidecar } from './sidecar.js';
 import { assertFree, newEntry } from './staging.js';
 import { versionsOf } from './versions-of.js';
-import { writeChanges, type FaultPoint } from './write-changes.js';
+import { writeChanges } from './write-changes.js';
 
-export interface VersionedStoreOptions {
+export interface VersionedStoreOptions extends ChangeOptions {
   readonly fingerprint: Fingerprinter;
-  readonly lock?: LockTiming;
   /** Where descriptions of whole stores are kept; default: each is made anew. */
   readonly descriptions?: Descriptions;
-  /** Told after every step that leaves a trace in the file system; tests kill the process there. */
-  readonly faultPoint?: FaultPoint;
-}
-
-/** How often a change starts over because a file was edited between reading and replacing it. */
-const ATTEMPTS = 5;
-
-interface Opened<L extends Look> {
-  /** The file or directory, behind any symlink. */
-  readonly place: string;
-  readonly look: L;
-  readonly sidecar: Sidecar;
-}
-
-/** Held while a change is made. */
-interface Turn {
-  readonly lock: FileLock;
-  /** Whether the application may already be shown something else. */
-  applied: boolean;
 }
 
 export class VersionedStore<L extends Look> implements SecretStore {
+  private readonly place: ChangeablePlace<L>;
+
   constructor(
     private readonly medium: Medium<L>,
     private readonly options: VersionedStoreOptions,
-  ) {}
+  ) {
+    this.place = new ChangeablePlace(medium, options);
+  }
 
   async preflight(slot: SecretSlot): Promise<Evidence> {
-    const { look, sidecar } = await this.open([slot]);
+    const { look, sidecar } = await this.place.open([slot]);
     const evidence = await this.medium.preflight(look, slot, sidecar.entries[slotId(slot)]);
     if (sidecar.bytes) await assertReplaceable(await resolveTarget(sidecar.path));
     return evidence;
   }
 
   async describe(slot: SecretSlot): Promise<Versions> {
-    return this.versions(await this.open([slot]), slot);
+    return this.versions(await this.place.open([slot]), slot);
   }
 
   async describeAll(slots: readonly SecretSlot[]): Promise<readonly (Versions | null)[]> {
@@ -91,7 +73,7 @@ export class VersionedStore<L extends Look> implements SecretStore {
   private async describeAnew(
     slots: readonly SecretSlot[],
   ): Promise<{ value: readonly (Versions | null)[]; paths: readonly string[] }> {
-    const opened = await this.open(slots);
+    const opened = await this.place.open(slots);
     const value = slots.map((slot) => {
       try {
         return this.versions(opened, slot);
@@ -110,7 +92,7 @@ export class VersionedStore<L extends Look> implements SecretStore {
     make: () => SecretValue,
     stagedBy: StagedBy | null = null,
   ): Promise<Versions> {
-    return this.exclusively(slot, async (opened, turn) => {
+    return this.place.exclusively(slot, async (opened, turn) => {
       const { look, sidecar } = opened;
       if (this.own(sidecar, slot, rotation)) return this.versions(opened, slot);
       assertFree(sidecar, slot);
@@ -123,7 +105,7 @@ export class VersionedStore<L extends Look> implements SecretStore {
   }
 
   async arrange(slot: SecretSlot, rotation: string, arrangement: Arrangement): Promise<Versions> {
-    return this.exclusively(slot, async (opened, turn) => {
+    return this.place.exclusively(slot, async (opened, turn) => {
       const { place, look, sidecar } = opened;
       const entry = this.own(sidecar, slot, rotation);
       if (!entry)
@@ -139,14 +121,14 @@ export class VersionedStore<L extends Look> implements SecretStore {
       const reached = furtherOf(entry.reached, arrangement);
       if (reached !== entry.reached)
         await this.save(opened, { ...sidecar.entries, [slotId(slot)]: { ...entry, reached } }, turn, slot);
-      if (exact === arrangement) return this.versions(await this.open([slot]), slot);
+      if (exact === arrangement) return this.versions(await this.place.open([slot]), slot);
       const { faultPoint } = this.options;
       await writeChanges(this.medium.changes(look, entry, arrangement), look, {
         lock: turn.lock,
         onWritten: () => (turn.applied = true),
         ...(faultPoint && { faultPoint }),
       });
-      return this.versions(await this.open([slot]), slot);
+      return this.versions(await this.place.open([slot]), slot);
     });
   }
 
@@ -160,14 +142,14 @@ export class VersionedStore<L extends Look> implements SecretStore {
   }
 
   async giveUp(slot: SecretSlot, rotation: string): Promise<Versions> {
-    return this.exclusively(slot, async (opened, turn) => {
+    return this.place.exclusively(slot, async (opened, turn) => {
       const entry = this.own(opened.sidecar, slot, rotation);
       return entry ? await this.remove(opened, turn, slot) : this.versions(opened, slot);
     });
   }
 
   async read(slot: SecretSlot, version: VersionLabel): Promise<SecretValue> {
-    const { place, look, sidecar } = await this.open([slot]);
+    const { place, look, sidecar } = await this.place.open([slot]);
     const entry = sidecar.entries[slotId(slot)];
     const shown = this.medium.read(look, entry ?? slot);
     const current = shown.values[0] ?? '';
@@ -180,7 +162,7 @@ export class VersionedStore<L extends Look> implements SecretStore {
   }
 
   async readOthers(slot: SecretSlot): Promise<readonly SecretValue[]> {
-    const { look, sidecar } = await this.open([slot]);
+    const { look, sidecar } = await this.place.open([slot]);
     const entry = sidecar.entries[slotId(slot)];
     if (entry) return othersBefore(entry).map((value) => new SecretValue(value));
     const { values, second } = this.medium.read(look, slot);
@@ -193,7 +175,7 @@ export class VersionedStore<L extends Look> implements SecretStore {
     under: 'old only' | 'new only',
     label: 'pending' | 'previous',
   ): Promise<Versions> {
-    return this.exclusively(slot, async (opened, turn) => {
+    return this.place.exclusively(slot, async (opened, turn) => {
       const { place, look, sidecar } = opened;
       const entry = this.own(sidecar, slot, rotation);
       if (!entry) return this.versions(opened, slot);
@@ -241,50 +223,7 @@ export class VersionedStore<L extends Look> implements SecretStore {
     return this.medium.between(shown, entry) ?? nearestArrangement(shown, entry);
   }
 
-  /** The sidecar may name places that the inventory names otherwise by now. */
-  private async open(slots: readonly SecretSlot[]): Promise<Opened<L>> {
-    const place = await this.medium.locate();
-    const sidecar = await loadSidecar(place);
-    const look = await this.medium.look(slots.flatMap((slot) => [slot, sidecar.entries[slotId(slot)] ?? slot]));
-    return { place, look, sidecar };
-  }
-
-  /** Runs `change` under the place's lock, again from the start when a file was edited in between. */
-  private async exclusively(
-    slot: SecretSlot,
-    change: (opened: Opened<L>, turn: Turn) => Promise<Versions>,
-  ): Promise<Versions> {
-    const place = await this.medium.locate();
-    const turn: Turn = { lock: await lockFile(`${sidecarPath(place)}.lock`, this.options.lock), applied: false };
-    try {
-      await this.options.faultPoint?.('locked');
-      await removeTemporaries(sidecarPath(place));
-      for (let attempt = 1; ; attempt += 1) {
-        try {
-          const opened = await this.open([slot]);
-          for (const { path } of opened.look.seen) await removeTemporaries(path);
-          return await change(opened, turn);
-        } catch (error) {
-          const edited = error instanceof KeyturnError && error.code === 'changed-meanwhile' && error.retryable;
-          if (!edited || attempt === ATTEMPTS) throw error;
-        }
-      }
-    } catch (error) {
-      const failure = fileError(error, `change ${place}`, 'unknown');
-      throw turn.applied ? afterTheChange(failure) : failure;
-    } finally {
-      await turn.lock.release();
-    }
-  }
-
   private async save(opened: Opened<L>, entries: Sidecar['entries'], turn: Turn, slot: SecretSlot): Promise<Versions> {
-    const { look, sidecar } = opened;
-    const { faultPoint } = this.options;
-    const guard = async () => {
-      await turn.lock.stillHeld();
-      await assertUnchanged(look.seen);
-    };
-    await saveSidecar(sidecar, entries, { guard, ...(faultPoint && { faultPoint }) });
-    return this.versions({ ...opened, sidecar: { ...sidecar, entries } }, slot);
+    return this.versions(await this.place.save(opened, entries, turn), slot);
   }
 }
