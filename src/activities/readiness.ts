@@ -22,6 +22,7 @@ import { openStore } from '../stores/open-store.js';
 import { assessStrength } from '../stores/strength.js';
 import { answerDemand, demandOf } from './backup/demand.js';
 import type { ActivityTools } from './as-activity.js';
+import { askLedger } from './ask-ledger.js';
 import { checkContext } from './check-context.js';
 import type { ActivityDeps } from './deps.js';
 import { judgeEarlierRun, leftovers } from './earlier-run.js';
@@ -188,10 +189,7 @@ export async function assessReadiness(
         return { warning: `ending them could not be tried: ${error.message}` };
       }
     });
-  await ask('ledger', async () => {
-    await deps.ledger.ping();
-    return 'reachable';
-  });
+  await ask('ledger', () => askLedger(deps));
   return { lines, leftBehind, tokenHeader };
 }
 

@@ -62,7 +62,7 @@ export async function discard(
       });
     return await withLedger(context, async (ledger) => {
       // Before anything is destroyed: what is gone must be on record.
-      await ledger.ping();
+      await ledger.inspect();
       const startedAt = new Date().toISOString();
       await store.giveUp(plan.slot, rotation);
       const how = doubts.length > 0 ? `on ${by}'s word, though ${doubts.join('; ')}` : 'nothing had been shown it';

@@ -38,7 +38,6 @@ function absentLedger(): Ledger {
     );
   return {
     inspect: absent,
-    ping: absent,
     append: absent,
     list: absent,
     pages: async function* () {

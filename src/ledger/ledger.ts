@@ -68,11 +68,9 @@ export interface VerifyOptions {
 export interface Ledger {
   /**
    * @returns what the role may do beyond adding rows and reading them, each with the statement that ends it.
-   * @throws KeyturnError `ledger-misconfigured` where tables or rights are missing, `ledger-newer`.
+   * @throws KeyturnError `ledger-misconfigured` where tables or rights are missing, `ledger-newer`, `ledger-unavailable` (retryable).
    */
   inspect(): Promise<readonly string[]>;
-  /** @throws KeyturnError `ledger-unavailable` (retryable). */
-  ping(): Promise<void>;
   /**
    * Idempotent by request id. Serialised, so the chain has no forks.
    * @throws KeyturnError `ledger-conflict` when this request id is on record with other content.

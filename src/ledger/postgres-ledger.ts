@@ -53,10 +53,6 @@ export class PostgresLedger implements Ledger {
     });
   }
 
-  async ping(): Promise<void> {
-    await this.#connection.use('none', (client) => client.query('SELECT 1'));
-  }
-
   async append(entry: LedgerEntry): Promise<LedgerRow> {
     const normal = normalEntry(entry);
     return this.#connection.use('unknown', async (client) => {

@@ -61,8 +61,8 @@ ${secret('KEY', 'signing', true)}${secret('SESSION', 'session', false)}${secret(
     fingerprint,
     seals,
     ledger: {
-      ping: () =>
-        ledgerAnswers ? Promise.resolve() : Promise.reject(new KeyturnError('ledger-unavailable', 'nobody answers')),
+      inspect: () =>
+        ledgerAnswers ? Promise.resolve([]) : Promise.reject(new KeyturnError('ledger-unavailable', 'nobody answers')),
     } as ActivityDeps['ledger'],
     findHolder: () => Promise.resolve(null),
     namespace: null,

@@ -39,7 +39,7 @@ test('a server that asks for the password in clear text does not get it', async 
   const server = await serverThatSays(CLEARTEXT_PLEASE);
   const url = `postgres://admin:Tall-Pine-40@127.0.0.1:${server.port}/app`;
   await expect(at(url)).rejects.toMatchObject({ code: 'cleartext-password' });
-  await expect(new PostgresLedger(url).ping()).rejects.toThrow();
+  await expect(new PostgresLedger(url).inspect()).rejects.toThrow();
   expect(server.heard()).not.toContain('Tall-Pine');
 });
 

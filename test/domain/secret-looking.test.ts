@@ -78,6 +78,7 @@ describe('looks harmless', () => {
     "SELECT id FROM activity_log WHERE created_at > '2026-11-21T09:30:00.000Z'",
     '123e4567-e89b-12d3-a456-426614174000',
     'ghcr.io/temporalio/auto-setup:1.29.1',
+    'postgres@sha256:efedf3595f1d6f415c08568ba171029bf54052e754cc9f030e3f2412b21f3d67',
     'abcdefghijklmnopqrstuvwxyz',
     '0123456789',
     'docker compose --env-file .env exec -T db psql',

@@ -176,7 +176,7 @@ describe('appending', () => {
     const proxy = await Proxy.before(url);
     opened.push(proxy);
     const remote = open(proxy.url);
-    await remote.ping();
+    await remote.inspect();
     proxy.cutAfterCommit = true;
     const error = await failure(remote.append(entry(1)));
     expect(error).toMatchObject({ code: 'ledger-unavailable', effect: 'unknown', retryable: true });
@@ -343,7 +343,7 @@ describe('errors', () => {
     ['nobody listens', `postgresql://keyturn:${password}@127.0.0.1:1/ledger`, 'ledger-unavailable'],
     ['no such host', `postgresql://keyturn:${password}@host.invalid:5432/ledger`, 'ledger-unavailable'],
   ])('%s: named without the URL', async (_, address, code) => {
-    const error = await failure(open(address).ping());
+    const error = await failure(open(address).inspect());
     expect(error).toMatchObject({ code, retryable: true, effect: 'none' });
     expect(inspect(error, { depth: 9 })).not.toContain(password);
     expect(error.message.length).toBeGreaterThan('the ledger database cannot be used now: '.length);
@@ -353,7 +353,7 @@ describe('errors', () => {
     const wrong = new URL(url);
     wrong.password = password;
     wrong.username = 'nobody_of_this_name';
-    const refused = await failure(open(wrong.href).ping());
+    const refused = await failure(open(wrong.href).inspect());
     expect(refused.code).toBe('ledger-misconfigured');
     expect(inspect(refused, { depth: 9 })).not.toContain(password);
     const absent = new URL(url);
@@ -382,7 +382,7 @@ describe('errors', () => {
   test('closing twice is fine, using it afterwards is an error of its own kind', async () => {
     await ledger.close();
     await ledger.close();
-    expect(await failure(ledger.ping())).toMatchObject({ code: 'ledger-unavailable' });
+    expect(await failure(ledger.inspect())).toMatchObject({ code: 'ledger-unavailable' });
   });
 });
 

@@ -1,6 +1,7 @@
 /** What the worker's role can do to the ledger, tried as that role on a real server; and what Keyturn says where it can do more. */
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { askLedger } from '../../src/activities/ask-ledger.js';
 import { KeyturnError } from '../../src/domain/errors.js';
 import { migrateLedger } from '../../src/ledger/ledger-owner.js';
 import { PostgresLedger } from '../../src/ledger/postgres-ledger.js';
@@ -143,10 +144,14 @@ describe('a role that may do more is told so, with statements that end it', () =
     expect(await ledger.inspect()).toEqual([]);
   });
 
-  test('a superuser', async () => {
+  test('a superuser, and so says every run before it begins', async () => {
     const administrator = new PostgresLedger(fresh.ownerUrl);
     try {
       expect(await administrator.inspect()).toEqual([expect.stringContaining('is a superuser')]);
+      expect(await askLedger({ ledger: administrator })).toEqual({
+        warning: expect.stringContaining('is a superuser') as string,
+      });
+      expect(await askLedger({ ledger })).toBe('the ledger is reachable');
     } finally {
       await administrator.close();
     }

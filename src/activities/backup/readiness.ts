@@ -8,6 +8,7 @@ import { formatRef } from '../../domain/refs.js';
 import { conflictsOf } from '../../inventory/backups.js';
 import { openStore } from '../../stores/open-store.js';
 import { credentialResolver } from '../credentials.js';
+import { askLedger } from '../ask-ledger.js';
 import type { ActivityDeps } from '../deps.js';
 
 /** @throws KeyturnError `not-ready` with every problem; `effect` is `none`. */
@@ -34,8 +35,8 @@ export async function checkBackup(plan: BackupPlan, deps: ActivityDeps, signal: 
   });
   for (const secret of plan.secrets) await ask(formatRef(secret.ref), () => askStore(secret, deps));
   await ask('ledger', async () => {
-    await deps.ledger.ping();
-    return 'the ledger is reachable';
+    const answer = await askLedger(deps);
+    return typeof answer === 'string' ? answer : answer.warning;
   });
   if (problems.length > 0) {
     throw new KeyturnError('not-ready', problems.join('; '), {
