@@ -1,12 +1,14 @@
 /** What runs now. A run's id says what it is about: `rotate:SYSTEM/ENV/SECRET`, `backup:SYSTEM/ENV/NAME`; it is the lock too. */
 import type { WorkflowExecutionInfo } from '@temporalio/client';
+import { z } from 'zod';
 import { formatBackup, parseBackupSelector } from '../domain/backup.js';
 import { formatRef, parseSelector, type SecretSelector } from '../domain/refs.js';
+import { LIST_NOTE, SEARCH_ATTRIBUTES, type ListNote } from '../domain/status.js';
 import { QUERIES, runningQuery } from './links.js';
 import { fromTemporal, isUnknownSearchAttribute, type TemporalClient } from './temporal.js';
 
-/** More runs than people look at in a terminal; the UI's list takes over from there. */
-const LIST_LIMIT = 200;
+/** What Temporal lists at once. More runs than people look at in a terminal; the UI's list takes over from there. */
+export const LIST_LIMIT = 1_000;
 
 export interface RunningEntry {
   /** `SYSTEM/ENV/SECRET`, or of a backup `SYSTEM/ENV/NAME`; shorter for a run that leads several. */
@@ -17,6 +19,19 @@ export interface RunningEntry {
   readonly workflowId: string;
   readonly runId: string;
   readonly startedAt: string;
+  readonly shown: ShownInList;
+}
+
+/** What a run lets the list show of it, without being asked. */
+export interface ShownInList {
+  /** null: no worker has begun it, or it leads others. */
+  readonly phase: string | null;
+  /** null: nothing was waited for yet. */
+  readonly note: ListNote | null;
+  /** Whose worker carries the workflow out, and whose its steps. */
+  readonly taskQueues: { readonly workflow: string; readonly steps: string | null };
+  /** Temporal's own word for a run whose code fails on its worker again and again. */
+  readonly failing: boolean;
 }
 
 export interface RunningRotation extends RunningEntry {
@@ -78,9 +93,43 @@ function named<T>({ workflowId }: WorkflowExecutionInfo, prefix: string, parse: 
   }
 }
 
-function factsOf({ type, workflowId, runId, startTime }: WorkflowExecutionInfo): Omit<RunningEntry, 'ref' | 'leads'> {
-  return { workflowType: type, workflowId, runId, startedAt: startTime.toISOString() };
+function factsOf(info: WorkflowExecutionInfo): Omit<RunningEntry, 'ref' | 'leads'> {
+  const { type, workflowId, runId, startTime } = info;
+  return { workflowType: type, workflowId, runId, startedAt: startTime.toISOString(), shown: shownInList(info) };
 }
+
+function shownInList({ typedSearchAttributes, memo, taskQueue }: WorkflowExecutionInfo): ShownInList {
+  const attributes = new Map(typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]));
+  const text = (name: string): string | null => {
+    const value = attributes.get(name);
+    return typeof value === 'string' ? value : null;
+  };
+  return {
+    phase: text(SEARCH_ATTRIBUTES.phase),
+    note: (listNote.safeParse(memo?.[LIST_NOTE]).data as ListNote | undefined) ?? null,
+    taskQueues: { workflow: taskQueue, steps: text(SEARCH_ATTRIBUTES.taskQueue) },
+    failing: attributes.has('TemporalReportedProblems'),
+  };
+}
+
+/** Commands are made of it, and whoever may write to the namespace can start a run with a memo of his own. */
+const text = z.string().max(2_000);
+const openGate = z.looseObject({
+  name: z.string().regex(/^[\w@.: -]{1,60}$/),
+  plan: z.string().regex(/^[\w@-]{1,128}$/),
+  expiresAt: text,
+  approvals: z.array(z.looseObject({ by: text })).max(100),
+  approversNeeded: z.number(),
+  allowed: z.array(text).max(1_000).nullable(),
+  requester: text,
+  requesterMayApprove: z.boolean(),
+});
+const listNote = z.object({
+  step: text.nullable(),
+  gate: openGate.nullable(),
+  wait: z.object({ what: text, until: text }).nullable(),
+  trouble: text.nullable(),
+});
 
 function matches(candidate: SecretSelector, wanted: SecretSelector): boolean {
   if (candidate.system !== wanted.system || candidate.secret !== wanted.secret) return false;

@@ -1,19 +1,14 @@
-/** `keyturn status`: what runs, what it waits for, who may decide; with a reference, one run's full checklist. */
-import { formatMilliseconds } from '../domain/durations.js';
-import { whoMayDecide } from '../domain/gate.js';
-import { BACKUP_WORKFLOW_TYPE } from '../domain/messages.js';
-import { oneLine } from '../domain/one-line.js';
+/** `keyturn status`: what runs (status-list.ts); with a reference, one run's full checklist. */
 import type { SecretSelector } from '../domain/refs.js';
 import { reportLines, statusLines } from './checklist.js';
 import type { Context } from './context.js';
 import { EXIT, exitCodeOfOutcome, type ExitCode } from './exit-codes.js';
-import { decisionCommand } from './gate-help.js';
 import { invocation } from './invocation.js';
-import { listLink, QUERIES, runLink, type Ui } from './links.js';
-import { listHolding, listRunning, type RunningEntry } from './running.js';
-import { type Answer, askStatus, isSilence, type RunView, SILENCE, viewRun } from './runs.js';
+import { runLink, type Ui } from './links.js';
+import { listHolding } from './running.js';
+import { isSilence, type RunView, SILENCE, viewRun } from './runs.js';
 import { selectorArgument } from './selectors.js';
-import { table } from './table.js';
+import { listRuns } from './status-list.js';
 import type { TemporalClient } from './temporal.js';
 import { unservedQueues, unservedText } from './unserved.js';
 import { withTemporal } from './with-temporal.js';
@@ -22,13 +17,10 @@ export interface StatusOptions {
   readonly exitCode?: boolean;
 }
 
-/** Queries go out this many at a time: a worker answers each from its cache or by a replay. */
-const AT_ONCE = 10;
-
 export async function status(context: Context, refText: string | undefined, options: StatusOptions): Promise<ExitCode> {
   const selector = refText === undefined ? undefined : selectorArgument(refText);
   return withTemporal(context, async ({ temporal, ui }) => {
-    if (!selector) return showAll(context, temporal, ui);
+    if (!selector) return listRuns(context, temporal, ui);
     const views = await viewsOf(temporal, selector);
     const shown: ShownView[] = [];
     for (const view of views) {
@@ -38,94 +30,6 @@ export async function status(context: Context, refText: string | undefined, opti
     if (!context.console.json) shown.forEach((view, index) => showOne(context, view, ui, index > 0));
     return options.exitCode ? (Math.max(...views.map(exitCodeOfView)) as ExitCode) : EXIT.done;
   });
-}
-
-async function showAll(context: Context, temporal: TemporalClient, ui: Ui): Promise<ExitCode> {
-  const { console } = context;
-  const entries = await listRunning(temporal);
-  const rows: Row[] = [];
-  for (let start = 0; start < entries.length; start += AT_ONCE) {
-    const batch = entries.slice(start, start + AT_ONCE);
-    rows.push(
-      ...(await Promise.all(
-        batch.map(async (entry) => ({
-          entry,
-          ...(await askedOne(temporal, entry)),
-        })),
-      )),
-    );
-  }
-  console.document({
-    running: rows.map(({ entry, status, unserved }) => ({
-      ref: entry.ref,
-      workflowType: entry.workflowType,
-      workflowId: entry.workflowId,
-      runId: entry.runId,
-      startedAt: entry.startedAt,
-      url: runLink(ui, entry.workflowId, entry.runId),
-      status: typeof status === 'string' || 'problem' in status ? null : status,
-      note: typeof status === 'string' ? status : 'problem' in status ? status.problem : null,
-      unservedQueues: unserved,
-    })),
-    url: listLink(ui, QUERIES.running),
-  });
-  if (console.json) return EXIT.done;
-  if (rows.length === 0) console.say('nothing is running');
-  else console.say(table(HEAD, rows.map(rowOf), console.paint));
-  for (const { status } of rows) {
-    if (typeof status !== 'string' && 'gate' in status && status.gate)
-      console.say(`  ${decisionCommand('approve', status.ref, status.gate)}`);
-  }
-  const link = listLink(ui, QUERIES.running);
-  if (link !== null) console.note(`in the UI: ${link}`);
-  return EXIT.done;
-}
-
-/** One run that cannot be asked does not keep people from seeing the others. */
-async function askedOne(
-  temporal: TemporalClient,
-  { workflowId, runId }: RunningEntry,
-): Promise<Pick<Row, 'status' | 'unserved'>> {
-  try {
-    const status = await askStatus(temporal, workflowId, runId);
-    return { status, unserved: await unservedQueues(temporal, workflowId, runId) };
-  } catch (error) {
-    const problem = error instanceof Error ? error.message : String(error);
-    return { status: { problem: `cannot be asked: ${oneLine(problem)}` }, unserved: [] };
-  }
-}
-
-/** Such a run has no steps of its own: those of the runs that it has started are in rows of their own. */
-const LEADS = { backup: 'one after the other', rotation: 'rolling out' };
-
-const HEAD = ['Secret or backup', 'Runbook', 'Phase', 'Since', 'Waits for', 'Who may decide'];
-
-interface Row {
-  readonly entry: RunningEntry;
-  readonly status: Answer | { readonly problem: string };
-  /** Task queues that it waits for and nobody polls. */
-  readonly unserved: readonly string[];
-}
-
-function rowOf({ entry, status, unserved }: Row): string[] {
-  const since = `${formatMilliseconds(Math.max(0, Date.now() - Date.parse(entry.startedAt)))} ago`;
-  const { ref, workflowType } = entry;
-  const row = (phase: string, waits = '', who = ''): string[] => [ref, workflowType, phase, since, waits, who];
-  if (typeof status !== 'string' && 'problem' in status) return row('unknown', status.problem);
-  if (isSilence(status))
-    return row(
-      'unknown',
-      status === 'no worker' ? 'a worker: none answers' : 'a repaired worker: its code fails there',
-    );
-  if (unserved.length > 0) {
-    const phase = status === 'starting' ? 'starting' : status.phase;
-    return row(phase, `a worker: none polls ${unserved.join(', ')}`);
-  }
-  if (status === 'starting')
-    return row(entry.leads ? (workflowType === BACKUP_WORKFLOW_TYPE ? LEADS.backup : LEADS.rotation) : 'starting');
-  const { gate, wait, trouble } = status;
-  const waits = gate ? `decision: ${gate.name}` : wait ? `${wait.what} (until ${wait.until})` : (trouble ?? '');
-  return row(status.phase, waits, gate ? whoMayDecide(gate) : '');
 }
 
 /** One run, or for `SYSTEM/SECRET` the rollout if it is the latest thing, else every environment's running one. */

@@ -11,19 +11,24 @@ const CALL_TIMEOUT_MS = 10_000;
 const GONE_AFTER_MS = 90_000;
 /** A worker that is there takes what is due at once. */
 const DUE_MS = 5_000;
-const ACTIVITY_QUEUE = protos.temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY;
+const { TASK_QUEUE_TYPE_ACTIVITY, TASK_QUEUE_TYPE_WORKFLOW } = protos.temporal.api.enums.v1.TaskQueueType;
+const KINDS = { activity: TASK_QUEUE_TYPE_ACTIVITY, workflow: TASK_QUEUE_TYPE_WORKFLOW } as const;
 /** No worker has taken it. */
 const SCHEDULED = protos.temporal.api.enums.v1.PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED;
 
 /** @throws KeyturnError `temporal-unavailable`. */
-export async function isPolled(temporal: TemporalClient, taskQueue: string, now = Date.now()): Promise<boolean> {
+export async function isPolled(
+  temporal: TemporalClient,
+  taskQueue: string,
+  { kind = 'activity', now = Date.now() }: { kind?: keyof typeof KINDS; now?: number } = {},
+): Promise<boolean> {
   const { connection, options } = temporal.client;
   try {
     const { pollers } = await within(temporal, CALL_TIMEOUT_MS, () =>
       connection.workflowService.describeTaskQueue({
         namespace: options.namespace,
         taskQueue: { name: taskQueue },
-        taskQueueType: ACTIVITY_QUEUE,
+        taskQueueType: KINDS[kind],
       }),
     );
     return pollers.some(({ lastAccessTime: at }) => at && now - Number(at.seconds) * 1_000 < GONE_AFTER_MS);

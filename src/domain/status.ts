@@ -66,6 +66,20 @@ export interface RolloutReport {
   readonly reports: readonly RotationReport[];
 }
 
+/**
+ * What the list of all runs shows of this one, and its search attributes do not say. The run keeps it in its memo, so that the list
+ * asks Temporal once and no run at all.
+ */
+export interface ListNote {
+  /** The step that was going on. */
+  readonly step: string | null;
+  readonly gate: OpenGate | null;
+  /** It may be over by now: it counts as long as the phase is `waiting`. */
+  readonly wait: RunStatus['wait'];
+  readonly trouble: string | null;
+}
+export const LIST_NOTE = 'keyturnList';
+
 /** Names of the custom search attributes that every worker registers. */
 export const SEARCH_ATTRIBUTES = {
   system: 'KeyturnSystem',
@@ -77,6 +91,8 @@ export const SEARCH_ATTRIBUTES = {
   services: 'KeyturnServices',
   /** Only while it waits for one of them: whose turn it is (turnOf). */
   turn: 'KeyturnTurn',
+  /** Whose worker carries its steps out. */
+  taskQueue: 'KeyturnTaskQueue',
 } as const;
 
 export const SEARCH_ATTRIBUTE_TYPES: Record<keyof typeof SEARCH_ATTRIBUTES, 'Keyword' | 'KeywordList' | 'Bool'> = {
@@ -87,6 +103,7 @@ export const SEARCH_ATTRIBUTE_TYPES: Record<keyof typeof SEARCH_ATTRIBUTES, 'Key
   awaitingApproval: 'Bool',
   services: 'KeywordList',
   turn: 'Keyword',
+  taskQueue: 'Keyword',
 };
 
 /** Name and type of each. */

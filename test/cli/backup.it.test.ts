@@ -189,7 +189,7 @@ describe('in order: none, made, listed, restored', () => {
 test('a backup under way is among what runs, and so is the run that leads several', async () => {
   expect((await run('backup', FAR, '--operator', 'ana')).exitCode).toBe(0);
   const row = new RegExp(
-    `^${FAR}/production/one +backUpSecrets +Check that everything is ready +\\S+ ago +a worker: none polls ${UNSERVED}$`,
+    `^${FAR}/production/one +backUpSecrets +preparing +\\S+ ago +a worker: none polls ${UNSERVED}$`,
     'm',
   );
   await expect.poll(async () => (await run('status')).stdout, { timeout: 60_000 }).toMatch(row);
@@ -202,7 +202,7 @@ test('a backup under way is among what runs, and so is the run that leads severa
     {
       ref: `${FAR}/production/one`,
       workflowId: `backup:${FAR}/production/one`,
-      status: { method: 'backup (gpg)' },
+      status: { phase: 'preparing' },
       unservedQueues: [UNSERVED],
     },
   ]);

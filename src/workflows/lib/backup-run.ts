@@ -29,10 +29,10 @@ export class BackupRun {
     private readonly gates: Gatekeeper,
   ) {
     const { system, environment, backup } = plan.ref;
-    const { operator, note, command } = plan;
+    const { operator, note, command, taskQueue } = plan;
     const ref = { system, environment, secret: backup };
     const about = { reason: 'routine', method: methodOfBackup(plan), decisions: [] } as const;
-    const shown = { ref, operator, note, command, ...about };
+    const shown = { ref, operator, note, command, taskQueue, ...about };
     this.board = new Board(shown, gates, outlineBackup(plan));
     gates.onChange(() => this.board.refresh());
   }

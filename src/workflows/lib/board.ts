@@ -1,38 +1,18 @@
 /** What people see of a run: the checklist in the Temporal UI, the `status` query, and the search attributes. */
-import {
-  defineQuery,
-  defineSignal,
-  setCurrentDetails,
-  setHandler,
-  upsertSearchAttributes,
-  workflowInfo,
-} from '@temporalio/workflow';
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { defineQuery, defineSignal, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
 import { renderChecklist } from '../../domain/checklist.js';
 import { STATUS_QUERY, type Steer } from '../../domain/messages.js';
 import { ATTEMPT_FAILED, parseTrouble, type AttemptFailed } from '../../domain/attempts.js';
 import type { RotationPlan } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
 import type { StepOutline } from '../../domain/outline.js';
-import { endOf, type Outcome, type RotationReport, type StepRecord } from '../../domain/report.js';
-import { SEARCH_ATTRIBUTES, type RunStatus, type ShownStep } from '../../domain/status.js';
+import { endOf, type RotationReport, type StepRecord } from '../../domain/report.js';
+import type { RunStatus, ShownStep } from '../../domain/status.js';
 import type { Gatekeeper } from './gatekeeper.js';
+import { Listed, type Phase } from './listed.js';
 
 const attemptFailed = defineSignal<[AttemptFailed]>(ATTEMPT_FAILED);
 export const statusQuery = defineQuery<RunStatus>(STATUS_QUERY);
-
-/** Coarse, since each change of a search attribute is an event in history. */
-export type Phase =
-  'preparing' | 'awaiting approval' | 'waiting' | 'changing' | 'proving' | 'undoing' | 'not begun' | Outcome;
-
-const KEYWORD = SearchAttributeType.KEYWORD;
-const systemKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.system, KEYWORD);
-const environmentKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.environment, KEYWORD);
-const secretKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.secret, KEYWORD);
-const phaseKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.phase, KEYWORD);
-const servicesKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.services, SearchAttributeType.KEYWORD_LIST);
-const turnKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.turn, KEYWORD);
-const awaitingKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.awaitingApproval, SearchAttributeType.BOOL);
 
 interface Row {
   readonly key: string;
@@ -50,12 +30,12 @@ export class Board {
   private steering: readonly Steer[] = [];
   private trouble: string | null = null;
   private report: RotationReport | null = null;
-  private phase: Phase = 'preparing';
+  private readonly listed: Listed;
 
   constructor(
     private readonly plan: Pick<
       RotationPlan,
-      'ref' | 'operator' | 'reason' | 'method' | 'decisions' | 'note' | 'command'
+      'ref' | 'operator' | 'reason' | 'method' | 'decisions' | 'note' | 'command' | 'taskQueue'
     >,
     private readonly gates: Gatekeeper,
     outline: readonly StepOutline[],
@@ -72,13 +52,7 @@ export class Board {
     setHandler(attemptFailed, (said: unknown) => this.takeTrouble(said), {
       description: 'From the worker whose attempt at a step has failed, not for people',
     });
-    upsertSearchAttributes([
-      { key: systemKey, value: plan.ref.system },
-      { key: environmentKey, value: plan.ref.environment },
-      { key: secretKey, value: plan.ref.secret },
-      { key: phaseKey, value: this.phase },
-      { key: awaitingKey, value: false },
-    ]);
+    this.listed = new Listed(plan);
     this.refresh();
   }
 
@@ -173,24 +147,16 @@ export class Board {
 
   /** So that others find who deploys the same. */
   deploys(things: readonly string[]): void {
-    if (things.length === 0) return;
-    upsertSearchAttributes([{ key: servicesKey, value: [...things] }]);
+    this.listed.deploys(things);
   }
 
   /** Whose turn it is to deploy is decided by this. @param turn null: it does not wait any more. */
   takesTurn(turn: string | null): void {
-    upsertSearchAttributes([{ key: turnKey, value: turn }]);
+    this.listed.takesTurn(turn);
   }
 
   setPhase(phase: Phase): void {
-    if (phase === this.phase) return;
-    const awaiting = phase === 'awaiting approval';
-    const changed = awaiting !== (this.phase === 'awaiting approval');
-    this.phase = phase;
-    upsertSearchAttributes([
-      { key: phaseKey, value: phase },
-      ...(changed ? [{ key: awaitingKey, value: awaiting }] : []),
-    ]);
+    this.listed.setPhase(phase);
   }
 
   /** Before the run is reported: what has not come by now does not come. */
@@ -208,11 +174,16 @@ export class Board {
 
   refresh(): void {
     setCurrentDetails(renderChecklist(this.status()));
+    const { wait, trouble } = this;
+    this.listed.note({ step: this.goingOn?.name ?? null, gate: this.gates.open, wait, trouble });
+  }
+
+  private get goingOn(): StepRecord | undefined {
+    return this.rows.find(({ record }) => record.state === 'running' || record.state === 'waiting')?.record;
   }
 
   private status(): RunStatus {
     const { plan } = this;
-    const running = this.rows.find(({ record }) => record.state === 'running' || record.state === 'waiting');
     return {
       ref: formatRef(plan.ref),
       workflowId: workflowInfo().workflowId,
@@ -220,7 +191,7 @@ export class Board {
       operator: plan.operator,
       reason: plan.reason,
       method: plan.method,
-      phase: (this.report && endOf(this.report)) ?? running?.record.name ?? this.phase,
+      phase: (this.report && endOf(this.report)) ?? this.goingOn?.name ?? this.listed.phase,
       about: [...plan.decisions, ...(plan.note === null ? [] : [`${plan.operator}: ${plan.note}`])],
       steps: this.rows.map(shown),
       gate: this.gates.open,
