@@ -19,6 +19,7 @@ export function checkContext({ variables }: Pick<ActivityDeps, 'variables'>, sig
       new Server({
         administrator: url,
         tls: ref.tls,
+        passwords: ref.passwords,
         label,
         database: null,
         replicas: [],

@@ -39,6 +39,15 @@ export function tlsOf(
   return asked;
 }
 
+/** Whether nobody on the way can read what is sent: on this machine, or to a server that has proven by a certificate who it is. */
+export function isPrivate(client: pg.Client): boolean {
+  return isThisMachine(client.host) || isProven((client as unknown as Internals).ssl);
+}
+
+function isProven(ssl: pg.ClientConfig['ssl']): boolean {
+  return typeof ssl === 'object' ? ssl.rejectUnauthorized !== false : ssl === true;
+}
+
 /** The driver's own field and handler, which its types leave out. */
 interface Internals {
   readonly ssl: pg.ClientConfig['ssl'];
@@ -53,8 +62,7 @@ export class GuardedClient extends pg.Client {
   /** In the place of the driver's handler of AuthenticationCleartextPassword, which answers with the password. */
   protected _handleAuthCleartextPassword(): void {
     const { ssl, connection } = this as unknown as Internals;
-    const proven = typeof ssl === 'object' ? ssl.rejectUnauthorized !== false : ssl === true;
-    if (proven) {
+    if (isProven(ssl)) {
       const drivers = pg.Client.prototype as unknown as { _handleAuthCleartextPassword(this: GuardedClient): void };
       drivers._handleAuthCleartextPassword.call(this);
       return;

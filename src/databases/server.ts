@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { PlannedNode } from '../domain/plan.js';
 import type { SecretValue } from '../domain/secret-value.js';
-import type { TlsWord } from '../domain/specs/database.js';
+import type { PasswordsWord, TlsWord } from '../domain/specs/database.js';
 import type { Purpose } from './access/working-login-end.js';
 import { WorkingLogin, type Touched, type Ways } from './access/working-login.js';
 import { withConnection, type ConnectionOptions, type ConnectionTarget } from './connection.js';
@@ -20,6 +20,7 @@ export interface ServerOptions {
   /** The administrator's URL, which leads to the primary. */
   readonly administrator: SecretValue;
   readonly tls?: TlsWord | undefined;
+  readonly passwords?: PasswordsWord | undefined;
   /** For messages: `variable MESSAGING_ADMIN_URL`. */
   readonly label: string;
   /** The application's database; null: the one in the URL. */
@@ -67,6 +68,11 @@ export class Server {
   /** Aborts when the run is cancelled or the worker stops: for whatever waits between two connections. */
   get signal(): AbortSignal {
     return this.options.signal;
+  }
+
+  /** How roles are given theirs; undefined: as SCRAM verifiers. */
+  get passwords(): PasswordsWord | undefined {
+    return this.options.passwords;
   }
 
   /**
@@ -127,8 +133,9 @@ export class Server {
 
   private workingLogin(touched: Touched): WorkingLogin {
     const key = JSON.stringify(touched);
-    const { label, database, purpose } = this.options;
-    const login = this.logins.get(key) ?? new WorkingLogin(purpose ?? this.own, touched, `${label} ${database ?? ''}`);
+    const { label, database, purpose, passwords } = this.options;
+    const place = `${label} ${database ?? ''}`;
+    const login = this.logins.get(key) ?? new WorkingLogin(purpose ?? this.own, touched, place, passwords);
     this.logins.set(key, login);
     return login;
   }

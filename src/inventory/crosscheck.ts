@@ -1,6 +1,7 @@
 /** What one value cannot say about itself: names, places, times and policies that must fit together. */
 import { checkBackups, Destinations } from './crosscheck/backups.js';
 import { checkChecks } from './crosscheck/checks.js';
+import { checkDatabases } from './crosscheck/databases.js';
 import { checkDeploys } from './crosscheck/deploys.js';
 import { checkEncryption } from './crosscheck/encryption.js';
 import { checkFileNames } from './crosscheck/file-names.js';
@@ -47,6 +48,7 @@ function crosscheckSystem(system: InventorySystem, places: Places, destinations:
     const report = findings.in(environment.name);
     checkReferences(environment, report);
     checkSecrets(environment, report);
+    checkDatabases(environment, report);
     checkDeploys(environment, report);
     checkProofs(environment, report);
     checkFileNames(environment, report);

@@ -68,13 +68,20 @@ function inClearText({ environment }: FoundSecret): string[] {
           `database "${name}": ${value.tls === 'off' ? 'not encrypted, as the inventory says (tls: off)' : 'its certificate is not verified, as the inventory says'}`,
         ],
   );
+  const passwords = [...environment.databases].flatMap(([name, { value }]) =>
+    value.passwords === 'plaintext'
+      ? [
+          `database "${name}": passwords of roles are sent in clear, as the inventory says (passwords: plaintext), and stand wherever the server writes statements down: log_statement, log_min_duration_statement, log_min_error_statement, pg_stat_statements, pgaudit`,
+        ]
+      : [],
+  );
   const checks = [...environment.checks].flatMap(([name, { value }]) => {
     const requests = value.type === 'http' ? [value] : value.type === 'http-flow' ? value.steps : [];
     return requests.some(({ plaintext }) => plaintext === 'allowed')
       ? [`check "${name}" may send credentials over http://, as the inventory says`]
       : [];
   });
-  return [...databases, ...checks];
+  return [...databases, ...passwords, ...checks];
 }
 
 function overlapInWords(secret: MergedSecret, overlap: OverlapSpec | null, why: string): string | false {

@@ -114,8 +114,12 @@ export class Resolver {
   }
 
   #database(name: string): DatabaseRef {
-    const { url, tls } = this.#named('database', this.found.environment.databases, name);
-    return { ...this.#credential(url), ...(tls === undefined ? {} : { tls }) };
+    const { url, tls, passwords } = this.#named('database', this.found.environment.databases, name);
+    return {
+      ...this.#credential(url),
+      ...(tls === undefined ? {} : { tls }),
+      ...(passwords === undefined ? {} : { passwords }),
+    };
   }
 
   #credential(ref: CredentialRef): CredentialRef {

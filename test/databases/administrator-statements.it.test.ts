@@ -10,7 +10,7 @@ import { proveLogin, proveRefused, wrongPasswordIsRefused } from '../../src/data
 import { watchRejectedLogins } from '../../src/databases/access/rejected-logins.js';
 import { scramVerifier } from '../../src/databases/access/scram.js';
 import { listSessions, serverTime, terminateSessions } from '../../src/databases/access/sessions.js';
-import { demandVerifierTaken } from '../../src/databases/access/verifier-taken.js';
+import { demandPasswordTaken } from '../../src/databases/access/password-taken.js';
 import { assessSwap, recommendStrategy } from '../../src/databases/roles/assess-swap.js';
 import { compareRights } from '../../src/databases/roles/compare-rights.js';
 import { createLogin } from '../../src/databases/roles/create-login.js';
@@ -72,7 +72,7 @@ test('the administrator sends role DDL, grants and questions to the catalogue, a
     for (const strategy of ['copy', 'group'] as const) {
       const pair = { strategy, old: 'app_v1', fresh: 'app_v2', group: null };
       await assessAdministrator(server, { strategy, role: 'app_v1', group: null });
-      await demandVerifierTaken(server);
+      await demandPasswordTaken(server, newPassword());
       await wrongPasswordIsRefused(server, 'app_v1');
       await assessSwap(server, pair);
       await recommendStrategy(server, 'app_v1', null);

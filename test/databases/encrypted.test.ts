@@ -3,6 +3,8 @@ import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { temporalSettings, type TemporalSettings } from '../../src/config.js';
 import { withConnection } from '../../src/databases/connection.js';
+import type pg from 'pg';
+import { passwordClause } from '../../src/databases/access/sent-password.js';
 import { isThisMachine, tlsOf } from '../../src/databases/encrypted.js';
 import { SecretValue } from '../../src/domain/secret-value.js';
 import { PostgresLedger } from '../../src/ledger/postgres-ledger.js';
@@ -90,6 +92,20 @@ describe('TLS', () => {
     expect(() => new PostgresLedger('postgres://a:b@db.test/l?sslmode=no-verify')).toThrow('verified certificate');
     expect(() => new PostgresLedger('postgres://a:b@db.test/l?sslmode=disable')).not.toThrow();
   });
+});
+
+test('a password is sent in clear where nobody on the way can read it, and nowhere else', () => {
+  const sentTo = (host: string, ssl: pg.ClientConfig['ssl']) => () =>
+    passwordClause({ host, ssl } as unknown as pg.Client, new SecretValue('Tall-Pine-40'));
+  for (const [host, ssl] of [
+    ['db.test', true],
+    ['db.test', {}],
+    ['127.0.0.1', false],
+    ['/run/postgresql', false],
+  ] as const)
+    expect(sentTo(host, ssl)()).toMatchObject({ clause: `PASSWORD 'Tall-Pine-40'` });
+  for (const ssl of [false, { rejectUnauthorized: false }])
+    expect(sentTo('db.test', ssl)).toThrow(expect.objectContaining({ code: 'password-in-clear' }) as Error);
 });
 
 test("Temporal's key goes to another host over TLS only", () => {

@@ -49,6 +49,21 @@ async function planOf(
 
 const titles = (plan: RotationPlan): string[] => outlineOf(plan).map(({ title }) => title);
 
+test('passwords in clear are a word of the inventory, told in the plan; with a way that others can read they are refused', async () => {
+  const inClear = (more: string): Promise<RotationPlan> =>
+    planOf('swap: { database: app, strategy: copy }', {
+      more: `, databases: { app: { url: { env: SHOP_ADMIN }, passwords: plaintext${more} } }`,
+    });
+  const { swap, decisions } = await inClear('');
+  expect(swap?.server.administrator).toEqual({ env: 'SHOP_ADMIN', passwords: 'plaintext' });
+  expect(decisions.join('\n')).toMatch(/database "app": passwords of roles are sent in clear.*log_statement/);
+  const usual = await planOf('swap: { database: app, strategy: copy }');
+  expect(JSON.stringify([usual.swap, usual.decisions])).not.toMatch(/plaintext|in clear/);
+  for (const tls of ['off', 'unverified']) {
+    await expect(inClear(`, tls: ${tls}`)).rejects.toThrow(`passwords in clear could be read`);
+  }
+});
+
 test('what is not said has the defaults of the written runbooks', async () => {
   const { swap, method, generator, approval } = await planOf('swap: { database: app, strategy: group }');
   expect(swap).toEqual({

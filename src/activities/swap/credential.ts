@@ -1,8 +1,9 @@
 /** The new credential: in the store before the server learns of it, so that a retry finds and reuses it. */
-import { scramVerifier } from '../../databases/access/scram.js';
 import { setPassword } from '../../databases/access/password.js';
+import { sentPassword, type SentPassword } from '../../databases/access/sent-password.js';
 import { proveRefused } from '../../databases/access/prove-login.js';
 import { serverTime } from '../../databases/access/sessions.js';
+import type { Login, Server } from '../../databases/server.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { formatRef, type SecretRef } from '../../domain/refs.js';
@@ -66,7 +67,7 @@ export async function changePassword(
   const server = await openServer(hold.swap, deps, signal);
   const { old, fresh } = await loginsOf(hold, deps);
   const login = hold.to === 'new' ? fresh : old;
-  const { summary } = await setPassword(server, login.user, verifierFor(login, hold.rotation));
+  const { summary } = await setPassword(server, login.user, passwordFor(server, login, hold.rotation));
   // A replica that is behind lets the old password in for a while: what it let in by then must end too.
   if (hold.to === 'new' && server.nodes.length > 1) await proveRefused(server, old, fresh);
   const at = await serverTime(server);
@@ -74,9 +75,6 @@ export async function changePassword(
 }
 
 /** The same for every attempt on every worker: see scram.ts. */
-export function verifierFor(
-  login: { user: string; password: Parameters<typeof scramVerifier>[0] },
-  rotation: string,
-): string {
-  return scramVerifier(login.password, `${login.user} ${rotation}`);
+export function passwordFor(server: Server, { user, password }: Login, rotation: string): SentPassword {
+  return sentPassword(server.passwords, password, `${user} ${rotation}`);
 }

@@ -23,8 +23,18 @@ export async function openServer(
   const url = await credentialResolver(deps.variables)(administrator);
   const label = 'env' in administrator ? `variable ${administrator.env}` : `file ${administrator.file}`;
   const { purpose, atEnd } = currentScope();
-  const { tls } = administrator;
-  const opened = new Server({ administrator: url, tls, label, database, replicas, signal, purpose, ...more });
+  const { tls, passwords } = administrator;
+  const opened = new Server({
+    administrator: url,
+    tls,
+    passwords,
+    label,
+    database,
+    replicas,
+    signal,
+    purpose,
+    ...more,
+  });
   atEnd(() => opened.close());
   return opened;
 }

@@ -2,7 +2,8 @@
 import { assessAdministrator } from '../../databases/access/assess-administrator.js';
 import { proveLogin, wrongPasswordIsRefused } from '../../databases/access/prove-login.js';
 import { isRefusal } from '../../databases/access/replay.js';
-import { demandVerifierTaken } from '../../databases/access/verifier-taken.js';
+import { demandPasswordTaken } from '../../databases/access/password-taken.js';
+import { whereWrittenDown } from '../../databases/access/written-down.js';
 import { loginState } from '../../databases/roles/acting-group.js';
 import { assessSwap, recommendStrategy } from '../../databases/roles/assess-swap.js';
 import type { RolePair } from '../../databases/roles/pair.js';
@@ -11,6 +12,7 @@ import { KeyturnError } from '../../domain/errors.js';
 import type { PlannedSwap, RotationPlan } from '../../domain/plan.js';
 import type { SecretValue } from '../../domain/secret-value.js';
 import { readCredential } from '../../stores/credential-value.js';
+import { generateValue } from '../../stores/generate.js';
 import { openStore } from '../../stores/open-store.js';
 import type { ActivityDeps } from '../deps.js';
 import type { LeftBehind } from '../rotation-activities.js';
@@ -70,9 +72,11 @@ export async function askAboutSwap(
       'may do what this takes',
     );
   });
-  await ask('passwords as verifiers', async () => {
-    await demandVerifierTaken(server);
-    return 'taken: a role that was rolled back';
+  const inClear = server.passwords === 'plaintext';
+  await ask(inClear ? 'passwords in clear' : 'passwords as verifiers', async () => {
+    await demandPasswordTaken(server, generateValue(plan.generator, plan.ref.secret));
+    const taken = 'taken: a role that was rolled back';
+    return inClear ? { warning: `${taken}; ${await whereWrittenDown(server)}` } : taken;
   });
   await ask('passwords are checked', async () => (await wrongPasswordIsRefused(server, user)).summary);
   if (leftBehind || swap.strategy === 'same-role' || swap.newRole === null) return;

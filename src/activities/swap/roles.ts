@@ -20,7 +20,7 @@ import { openStore } from '../../stores/open-store.js';
 import type { ActivityDeps } from '../deps.js';
 import type { ActivityTools } from '../as-activity.js';
 import type { LogPlaces, SwapHold } from '../swap-activities.js';
-import { verifierFor } from './credential.js';
+import { passwordFor } from './credential.js';
 import { proveAtOwnAddress } from './own-address.js';
 import { isSwitched, loginsOf, markOf, openServer, openSwap, type OpenSwap } from './open-swap.js';
 import { letsIn } from './way-back.js';
@@ -35,7 +35,7 @@ export async function createRole(hold: SwapHold, deps: ActivityDeps, signal: Abo
   if ((await loginState(server, pair.old)) === 'gone') {
     return { summary: `the old role ${pair.old} is gone already: ${pair.fresh} has what it had` };
   }
-  const login = { ...pair, verifier: verifierFor(fresh, hold.rotation), mark: markOf(hold) };
+  const login = { ...pair, verifier: passwordFor(server, fresh, hold.rotation), mark: markOf(hold) };
   const created = await createLogin(server, login).catch((error: unknown) => {
     // Somebody else's CREATE ROLE of this name, or a lost first attempt of ours, was quicker: now it can be seen whose it is.
     if (error instanceof DatabaseError && TAKEN.includes(error.sqlState)) return createLogin(server, login);

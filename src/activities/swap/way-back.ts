@@ -9,7 +9,7 @@ import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
 import type { ActivityDeps } from '../deps.js';
 import type { SwapHold } from '../swap-activities.js';
-import { verifierFor } from './credential.js';
+import { passwordFor } from './credential.js';
 import { loginsOf, openServer } from './open-swap.js';
 
 /**
@@ -27,7 +27,7 @@ export async function restoreOldRole(hold: SwapHold, deps: ActivityDeps, signal:
   }
   if (state === 'shut out') await permitLogin(server, old.user);
   if (await letsIn(server, old)) return { summary: `${old.user} is let in` };
-  await setPassword(server, old.user, verifierFor(old, hold.rotation));
+  await setPassword(server, old.user, passwordFor(server, old, hold.rotation));
   const expectRole = await actingGroup(server, { old: old.user, fresh: old.user });
   const proof = await proveLogin(server, old, { probe: null, expectRole });
   return { summary: `${old.user} has its password again; ${proof.summary}` };

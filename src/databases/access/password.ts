@@ -3,22 +3,22 @@ import pg from 'pg';
 import type { Effect } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
 import type { Server } from '../server.js';
-
-/** What `scramVerifier` gives; anything else could be a plaintext, which the server would log. */
-const VERIFIER = /^SCRAM-SHA-256\$\d+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$/;
+import { isSendable, passwordClause, sentAs, type SentPassword } from './sent-password.js';
 
 /**
  * Sessions that are open stay open; the next log-in needs the new password. Idempotent: the same verifier again changes nothing.
- * @param verifier from scramVerifier.
- * @throws KeyturnError as Server; `query-failed` (42704) when there is no such role, with effect `none`.
+ * @param sent from sentPassword.
+ * @throws KeyturnError as Server; `password-in-clear`; `query-failed` (42704) when there is no such role, with effect `none`.
  */
-export async function setPassword(server: Server, role: string, verifier: string): Promise<Evidence> {
-  if (!VERIFIER.test(verifier)) throw new TypeError('setPassword takes a SCRAM verifier, never a password');
+export async function setPassword(server: Server, role: string, sent: SentPassword): Promise<Evidence> {
+  if (!isSendable(sent)) throw new TypeError('setPassword takes a SCRAM verifier, never a password');
   let effect: Effect = 'none';
   await server.asAdministrator(
     async (client) => {
       // A utility statement takes no parameters.
-      const statement = `ALTER ROLE ${pg.escapeIdentifier(role)} PASSWORD ${pg.escapeLiteral(verifier)}`;
+      const { first, clause } = passwordClause(client, sent);
+      for (const setting of first) await client.query(setting);
+      const statement = `ALTER ROLE ${pg.escapeIdentifier(role)} ${clause}`;
       const altering = client.query(statement);
       effect = 'unknown';
       await altering.catch((error: unknown) => {
@@ -30,5 +30,5 @@ export async function setPassword(server: Server, role: string, verifier: string
     },
     { effect: () => effect },
   );
-  return { summary: `role ${role} has its new password, sent as a SCRAM-SHA-256 verifier`, facts: { role } };
+  return { summary: `role ${role} has its new password, ${sentAs(sent)}`, facts: { role } };
 }

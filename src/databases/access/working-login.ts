@@ -6,10 +6,11 @@ import { createHash, randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { KeyturnError } from '../../domain/errors.js';
 import { SecretValue } from '../../domain/secret-value.js';
+import type { PasswordsWord } from '../../domain/specs/database.js';
 import { oneLine } from '../../processes/safe-text.js';
 import { DatabaseError, type ConnectionTarget } from '../connection.js';
 import { ownersOf, standingOf, type OwnedTable, type Standing } from './nothing-to-give.js';
-import { scramVerifier } from './scram.js';
+import { passwordClause, sentPassword } from './sent-password.js';
 import { dropLeftovers, dropWorkingLogin, COMMENT, PREFIX, type Purpose } from './working-login-end.js';
 
 type Login = NonNullable<ConnectionTarget['login']>;
@@ -49,7 +50,8 @@ interface Found {
 
 export class WorkingLogin {
   private readonly name: string;
-  private readonly password = new SecretValue(randomBytes(24).toString('base64url'));
+  /** The end is for password checks that want one of each kind of character. */
+  private readonly password = new SecretValue(`${randomBytes(24).toString('base64url')}-aA1`);
   private state: Promise<{ readonly login: Login | null; readonly since: number }> | null = null;
   private made = false;
 
@@ -58,6 +60,7 @@ export class WorkingLogin {
     private readonly touched: Touched,
     /** Tells two databases of one step apart. */
     place: string,
+    private readonly passwords: PasswordsWord | undefined,
   ) {
     const key = JSON.stringify([purpose.run, purpose.part, place, touched]);
     this.name = `${PREFIX}${createHash('sha256').update(key).digest('hex').slice(0, 16)}`;
@@ -126,12 +129,14 @@ export class WorkingLogin {
     }
     // Of an attempt that was given up for lost, which may be connected still.
     if (there) await dropWorkingLogin(client, name);
+    const { first, clause } = passwordClause(client, sentPassword(this.passwords, this.password, name));
     this.made = true;
     const statements = [
+      ...first,
       'BEGIN',
       `SET LOCAL lock_timeout = '5s'`,
       `CREATE ROLE ${id(name)} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS INHERIT
-         CONNECTION LIMIT ${CONNECTIONS} PASSWORD ${literal(scramVerifier(this.password, name))} ${until}`,
+         CONNECTION LIMIT ${CONNECTIONS} ${clause} ${until}`,
       `COMMENT ON ROLE ${id(name)} IS ${literal(commentOf(this.purpose))}`,
       // So that its sessions can be ended, and what is granted to it taken back, whoever the administrator is.
       ...(standing.superuser
@@ -187,7 +192,10 @@ function notMade(error: DatabaseError): KeyturnError {
           'it may not',
           'let the administrator be a superuser, or have CREATEROLE and ADMIN OPTION on the owner of the tables',
         ]
-      : ['the server refused it', 'see that the server takes SCRAM verifiers from the administrator'];
+      : [
+          'the server refused it',
+          'see that the server takes SCRAM verifiers from the administrator, or write `passwords: plaintext` beside the url',
+        ];
   return new KeyturnError(
     'no-working-login',
     `the administrator could not make a login without rights of its own for the application's tables, ${why}: ${error.message}`,

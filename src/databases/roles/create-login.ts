@@ -1,6 +1,7 @@
 /** The new log-in of a swap. */
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
+import { isSendable, passwordClause, sentAs, type SentPassword } from '../access/sent-password.js';
 import type { Server } from '../server.js';
 import { carryOver } from './carry-over.js';
 import type { RolePair } from './pair.js';
@@ -8,8 +9,8 @@ import { findRole, needRole } from './role-facts.js';
 import { id, inTransaction, literal, runAll } from './session.js';
 
 export interface NewLogin extends RolePair {
-  /** `SCRAM-SHA-256$…`: the server stores it as it is and its log shows no password. */
-  readonly verifier: string;
+  /** From sentPassword. */
+  readonly verifier: SentPassword;
   /** `keyturn rotation ID`: the role's comment, by which a later call knows that the role is its own. */
   readonly mark: string;
 }
@@ -20,7 +21,7 @@ export interface NewLogin extends RolePair {
  */
 export async function createLogin(server: Server, login: NewLogin): Promise<Evidence> {
   const { fresh, old, verifier, mark, strategy } = login;
-  if (!/^SCRAM-SHA-256\$\d+:[A-Za-z0-9+/=]+\$[A-Za-z0-9+/=]+:[A-Za-z0-9+/=]+$/.test(verifier)) {
+  if (!isSendable(verifier)) {
     throw new KeyturnError('bad-verifier', `what was to be the password of ${fresh} is not a SCRAM-SHA-256 verifier`);
   }
   const created = await inTransaction(server, {}, async (session) => {
@@ -31,13 +32,15 @@ export async function createLogin(server: Server, login: NewLogin): Promise<Evid
         hint: 'choose another role prefix, or drop that role if nobody needs it',
       });
     }
+    const { first, clause } = passwordClause(session.client, verifier);
     if (present) {
       // The same verifier as before: a pooler may compare it byte for byte.
-      await runAll(session, [`ALTER ROLE ${id(fresh)} LOGIN PASSWORD ${literal(verifier)}`]);
+      await runAll(session, [...first, `ALTER ROLE ${id(fresh)} LOGIN ${clause}`]);
       return false;
     }
     await runAll(session, [
-      `CREATE ROLE ${id(fresh)} LOGIN PASSWORD ${literal(verifier)}`,
+      ...first,
+      `CREATE ROLE ${id(fresh)} LOGIN ${clause}`,
       `COMMENT ON ROLE ${id(fresh)} IS ${literal(mark)}`,
     ]);
     return true;
@@ -45,7 +48,7 @@ export async function createLogin(server: Server, login: NewLogin): Promise<Evid
   const { given } = await carryOver(server, login);
   const how = strategy === 'copy' ? `a copy of ${old}` : `a member of ${login.group ?? old}`;
   return {
-    summary: `role ${fresh} ${created ? 'created' : 'was there already, from this rotation'} as ${how}; ${given.length} rights, settings and limits carried over`,
+    summary: `role ${fresh} ${created ? 'created' : 'was there already, from this rotation'} as ${how}; ${given.length} rights, settings and limits carried over${typeof verifier === 'string' ? '' : `; its password was ${sentAs(verifier)}`}`,
     facts: { role: fresh, created, given: given.length },
   };
 }

@@ -13,6 +13,12 @@ export const databaseSpec = z.strictObject({
     .describe(
       'Gives up TLS (off) or the check of its certificate (unverified) on the way to another host. Left out: both are demanded there, whatever the URL leaves out',
     ),
+  passwords: z
+    .literal('plaintext')
+    .optional()
+    .describe(
+      'Sends the passwords of new and changed roles in clear, for a server whose password check refuses SCRAM verifiers; over TLS with a verified certificate or on this machine only. What the server logs of statements then shows them: `keyturn plan` says what is set there. Left out: as SCRAM verifiers',
+    ),
   nodes: z
     .record(name, text.describe('HOST:PORT of one replica'))
     .optional()
@@ -22,6 +28,7 @@ export const databaseSpec = z.strictObject({
 });
 export type DatabaseSpec = z.infer<typeof databaseSpec>;
 export type TlsWord = Exclude<DatabaseSpec['tls'], undefined>;
+export type PasswordsWord = Exclude<DatabaseSpec['passwords'], undefined>;
 
 /** In a plan: what leads to a server, and what the inventory says of the way. */
-export type DatabaseRef = CredentialRef & { readonly tls?: TlsWord };
+export type DatabaseRef = CredentialRef & { readonly tls?: TlsWord; readonly passwords?: PasswordsWord };

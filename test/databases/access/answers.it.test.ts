@@ -1,17 +1,25 @@
 /** What a server may answer on the way: that it is starting up, that it takes no verifier. */
+import { readFile } from 'node:fs/promises';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { beforeAll, expect, test } from 'vitest';
-import { demandVerifierTaken } from '../../../src/databases/access/verifier-taken.js';
+import { demandPasswordTaken } from '../../../src/databases/access/password-taken.js';
+import { setPassword } from '../../../src/databases/access/password.js';
+import { proveLogin } from '../../../src/databases/access/prove-login.js';
+import { sentPassword } from '../../../src/databases/access/sent-password.js';
+import { whereWrittenDown } from '../../../src/databases/access/written-down.js';
+import { createLogin } from '../../../src/databases/roles/create-login.js';
+import type { Login } from '../../../src/databases/server.js';
 import { afterwards } from '../../support/afterwards.js';
 import { startVersion, type TestServer } from '../../support/postgres-versions.js';
-import { failureOf, prepare, serverFor } from './support.js';
+import { failureOf, newPassword, prepare, serverFor } from './support.js';
 
 let postgres: TestServer;
+let administrator: Login;
 beforeAll(async () => {
   const running = await startVersion(18);
   if (typeof running === 'string') throw new Error(running);
   postgres = running;
-  await prepare(postgres);
+  ({ administrator } = await prepare(postgres));
 });
 
 const answer = (kind: string, body: string): Buffer => {
@@ -64,16 +72,91 @@ test('one that goes on starting up is said to be, as something that may end', as
   });
 });
 
-test('a server that wants to see passwords in clear is found before anything is changed', async () => {
-  const refusing = await relay((sent) =>
+/** As credcheck answers, in front of the same server. */
+const wantingClear = (): Promise<number> =>
+  relay((sent) =>
     sent.includes("PASSWORD 'SCRAM-SHA-256$")
       ? Buffer.concat([failure('22023', 'password type is not a plain text'), answer('Z', 'E')])
       : null,
   );
-  const error = await failureOf(demandVerifierTaken(serverFor(postgres, { port: refusing })));
-  expect(error).toMatchObject({ code: 'verifier-refused', hint: expect.stringContaining('credcheck') as string });
+
+test('a server that wants to see passwords in clear is found before anything is changed', async () => {
+  const refusing = await wantingClear();
+  const error = await failureOf(demandPasswordTaken(serverFor(postgres, { port: refusing }), newPassword()));
+  expect(error).toMatchObject({
+    code: 'verifier-refused',
+    hint: expect.stringMatching(/credcheck.*passwords: plaintext/) as string,
+  });
   expect(error.message).toContain('password type is not a plain text');
   expect(error.message).not.toContain('SCRAM-SHA-256$');
-  await demandVerifierTaken(serverFor(postgres));
+  await demandPasswordTaken(serverFor(postgres), newPassword());
   expect(await postgres.sql(`SELECT rolname FROM pg_roles WHERE rolname LIKE 'keyturn_trial%'`)).toEqual([]);
+});
+
+test('with `passwords: plaintext` it is given them in clear, also of the login of a step, and keeps them as verifiers', async () => {
+  const port = await wantingClear();
+  await postgres.sql(`ALTER ROLE keyturn SET password_encryption = 'md5'`);
+  const server = serverFor(postgres, { port, administrator, passwords: 'plaintext' });
+  const [changed, fresh] = ['app_v1', 'app_v2'].map((user) => ({ user, password: newPassword() }));
+  const read = (from: typeof server): Promise<unknown> =>
+    from.asWorker((client) => client.query('SELECT FROM notes'), { touched: ['public.notes'] });
+  expect(await failureOf(read(serverFor(postgres, { port, administrator })))).toMatchObject({
+    code: 'no-working-login',
+    hint: expect.stringContaining('passwords: plaintext') as string,
+  });
+
+  await demandPasswordTaken(server, newPassword());
+  const pair = { strategy: 'copy', old: 'app_v1', fresh: 'app_v2', group: null } as const;
+  const made = { ...pair, verifier: sentPassword(server.passwords, fresh!.password, 'x'), mark: 'mark' };
+  expect((await createLogin(server, made)).summary).toContain('sent in clear');
+  expect((await createLogin(server, made)).summary).toContain('was there already');
+  const set = await setPassword(server, 'app_v1', sentPassword(server.passwords, changed!.password, 'x'));
+  expect(set.summary).toContain('sent in clear');
+  await read(server);
+  const stored = await postgres.sql(
+    `SELECT rolname LIKE 'keyturn_work%' AS own, rolpassword LIKE 'SCRAM-SHA-256$%' AS scram FROM pg_authid WHERE rolname ~ '^(app_v|keyturn_work)' ORDER BY 1`,
+  );
+  expect(stored).toEqual([false, false, true].map((own) => ({ own, scram: true })));
+  for (const login of [changed!, fresh!]) await proveLogin(server, login, { probe: null });
+  await server.close();
+  await postgres.sql('ALTER ROLE keyturn RESET password_encryption');
+});
+
+test('a password check that refuses what the generator makes is told in its own words, without the value', async () => {
+  const port = await relay((sent) =>
+    /CREATE ROLE [^]* PASSWORD '/.test(sent)
+      ? Buffer.concat([failure('22023', 'password must contain a special character'), answer('Z', 'E')])
+      : null,
+  );
+  const example = newPassword();
+  const error = await failureOf(
+    demandPasswordTaken(serverFor(postgres, { port, administrator, passwords: 'plaintext' }), example),
+  );
+  expect(error).toMatchObject({ code: 'password-refused', hint: expect.stringContaining('generator') as string });
+  expect(error.message).toContain('must contain a special character');
+  expect(`${error.message}${String(error.hint)}`).not.toContain(example.reveal());
+});
+
+test('where a server writes down a password that comes in clear is said as it is', async () => {
+  const server = serverFor(postgres, { administrator, passwords: 'plaintext' });
+  const written = async (role: string): Promise<boolean> => {
+    const password = newPassword();
+    await setPassword(server, role, password).catch(() => undefined);
+    return (await readFile(postgres.logFile, 'utf8')).includes(password.reveal());
+  };
+  const failing = 'where a statement fails, its log has it too (log_min_error_statement = error)';
+  expect(await whereWrittenDown(server)).toBe(
+    `as the server is set now, nothing that Keyturn knows of writes down a statement that succeeds; ${failing}`,
+  );
+  expect([await written('app_v1'), await written('no_such_role')]).toEqual([false, true]);
+  for (const setting of ["log_statement = 'ddl'", "log_min_duration_statement = '0'", "debug_print_parse = 'on'"]) {
+    await postgres.sql(`ALTER ROLE keyturn SET ${setting}`);
+    expect(await whereWrittenDown(server)).toContain(setting.replaceAll("'", ''));
+    expect(await written('app_v1'), setting).toBe(true);
+    await postgres.sql('ALTER ROLE keyturn RESET ALL');
+  }
+  await postgres.sql(`ALTER ROLE keyturn SET log_min_error_statement = 'panic'`);
+  expect(await whereWrittenDown(server)).not.toContain('log_min_error_statement');
+  expect(await written('no_such_role')).toBe(false);
+  await postgres.sql('ALTER ROLE keyturn RESET ALL');
 });

@@ -5,6 +5,7 @@ import { setPassword } from '../../../src/databases/access/password.js';
 import { proveLogin, proveRefused, wrongPasswordIsRefused } from '../../../src/databases/access/prove-login.js';
 import { scramVerifier } from '../../../src/databases/access/scram.js';
 import { listSessions, terminateSessions } from '../../../src/databases/access/sessions.js';
+import { whereWrittenDown } from '../../../src/databases/access/written-down.js';
 import { formsOf } from '../../../src/domain/redactor.js';
 import { startVersion } from '../../support/postgres-versions.js';
 import { failureOf, inDatabase, newPassword, prepare, serverFor } from './support.js';
@@ -50,5 +51,16 @@ describe.each([14, 18] as const)('PostgreSQL %i, which logs and counts all it is
     for (const password of [v1.password, v2.password, unused, administrator.password]) {
       for (const form of formsOf(password.reveal())) expect(everything.includes(form)).toBe(false);
     }
+
+    // And where the inventory wants them in clear, it is said where they stand; there they do.
+    const open = serverFor(postgres, { administrator, passwords: 'plaintext' });
+    const v3 = newPassword();
+    await setPassword(open, 'app_v1', v3);
+    const said = await whereWrittenDown(open);
+    for (const setting of ['log_statement = all', 'duration_statement = 0', 'track_utility = on'])
+      expect(said).toContain(setting);
+    expect(await readFile(postgres.logFile, 'utf8')).toContain(v3.reveal());
+    const kept = await inDatabase(postgres, 'SELECT query FROM pg_stat_statements');
+    expect(kept.some(({ query }) => String(query).includes(v3.reveal()))).toBe(true);
   });
 });

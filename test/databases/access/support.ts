@@ -60,6 +60,7 @@ export interface ServerParts {
   readonly port?: number;
   readonly database?: string;
   readonly touched?: Touched;
+  readonly passwords?: 'plaintext';
 }
 
 export function serverFor(test: TestServer, parts: ServerParts = {}): Server {
@@ -70,6 +71,7 @@ export function serverFor(test: TestServer, parts: ServerParts = {}): Server {
     port = test.port,
     database = DATABASE,
     touched,
+    passwords,
   } = parts;
   const url = new URL(test.url);
   url.port = String(port);
@@ -86,6 +88,7 @@ export function serverFor(test: TestServer, parts: ServerParts = {}): Server {
     ),
     signal,
     ...(touched ? { touched } : {}),
+    passwords,
   });
   afterwards(() => server.close());
   return server;
