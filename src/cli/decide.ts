@@ -9,7 +9,7 @@ import { runLink } from './links.js';
 import { invocation } from './invocation.js';
 import { assertKnownSecret } from './known-secret.js';
 import { listHolding } from './running.js';
-import { queryStatus } from './runs.js';
+import { describeRun, queryStatus } from './runs.js';
 import { selectorArgument } from './selectors.js';
 import { sendUpdate } from './send-update.js';
 import type { TemporalClient } from './temporal.js';
@@ -41,7 +41,7 @@ export async function decide(
       input: decision,
       ref: formatRef(ref),
     }).catch(whenUnknown(context, selector));
-    const url = runLink(ui, workflowId);
+    const url = runLink(ui, workflowId, (await describeRun(temporal, workflowId))?.runId);
     context.console.document({ ref: formatRef(ref), workflowId, url, decision: verb, by: decision.by, ...result });
     if (!context.console.json) context.console.say(sentence(formatRef(ref), result));
     return EXIT.done;

@@ -8,11 +8,11 @@ export interface Ui {
   readonly namespace: string;
 }
 
-/** Without a run id the UI shows the latest run. */
+/** To the tab that shows the checklist (User Metadata). Without a run id the UI shows the latest run, and no tab can be named. */
 export function runLink(ui: Ui, workflowId: string, runId?: string): string | null {
   if (ui.url === null) return null;
-  const run = runId === undefined ? '' : `/${encodeURIComponent(runId)}`;
-  return `${root(ui)}/${encodeURIComponent(workflowId)}${run}`;
+  const tab = runId === undefined ? '' : `/${encodeURIComponent(runId)}/user-metadata`;
+  return `${root(ui)}/${encodeURIComponent(workflowId)}${tab}`;
 }
 
 export function listLink(ui: Ui, query: string): string | null {

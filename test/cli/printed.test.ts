@@ -99,9 +99,9 @@ describe('what there is to try with arena', () => {
 describe('links', () => {
   const ui = { url: 'https://ui.example.test/', namespace: 'default' };
 
-  test('lead to a run, and to a list by query', () => {
+  test('lead to the checklist of a run, and to a list by query', () => {
     expect(runLink(ui, `rotate:${REF}`, 'r1')).toBe(
-      'https://ui.example.test/namespaces/default/workflows/rotate%3Ashop%2Fproduction%2FSESSION_SECRET/r1',
+      'https://ui.example.test/namespaces/default/workflows/rotate%3Ashop%2Fproduction%2FSESSION_SECRET/r1/user-metadata',
     );
     expect(listLink(ui, runningQuery('shop', 'X'))).toBe(
       'https://ui.example.test/namespaces/default/workflows?query=KeyturnSystem%20%3D%20%22shop%22%20AND%20' +

@@ -60,7 +60,9 @@ describe('rotate --wait', () => {
     expect(stderr).toBe('');
     const lines = stdout.split('\n');
     expect(lines[0]).toMatch(new RegExp(`^started rotate:${ref} \\(rotateSessionSecret, run [0-9a-f-]{36}\\)$`));
-    expect(lines[1]).toContain('http://ui.example.test/namespaces/default/workflows/rotate%3Acli-plain%2Fstaging%2F');
+    expect(lines[1]).toMatch(
+      /http:\/\/ui\.example\.test\/namespaces\/default\/workflows\/rotate%3Acli-plain%2Fstaging%2FSESSION_SECRET\/[0-9a-f-]{36}\/user-metadata$/,
+    );
     for (const step of ['Check that everything is ready', 'Stage a new value', 'Switch to the new value']) {
       expect(stdout).toMatch(new RegExp(`^✓ ${step} \\([0-9.]+m?s\\): .+`, 'm'));
     }

@@ -1,6 +1,7 @@
 /** Temporal's own Web UI as an SRE uses it: a rotation started, followed, decided and understood by clicking. */
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { runLink } from '../../src/cli/links.js';
 import { DEFAULT_TASK_QUEUE } from '../../src/domain/messages.js';
 import type { ExampleSystem } from '../../src/demo/systems.js';
 import { readSetting, runningSystem } from '../examples/support/running-system.js';
@@ -148,6 +149,15 @@ describe.skipIf(chromium === null)('in the Temporal UI', { timeout: PATIENCE_MS 
       'approve by ana@example.test refused: ana@example.test asked for this rotation, and the policy wants somebody else to approve it',
     );
     await picture('checklist-refused-decision');
+  });
+
+  test('the link that commands print opens at the checklist', async () => {
+    const { page } = browser;
+    const { runId } = await latest().describe();
+    await page.goto(runLink({ url: ui, namespace: 'default' }, WORKFLOW_ID, runId) ?? '');
+    await page.getByRole('tab', { name: 'User Metadata', selected: true }).waitFor();
+    const frame = page.locator('iframe').last().contentFrame();
+    await frame.getByRole('heading', { level: 2 }).waitFor();
   });
 
   test('what waits for people is found by the query of the link, and carries its attributes', async () => {
