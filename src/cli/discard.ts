@@ -85,7 +85,7 @@ async function doubtsAbout(
   const underWay = async (workflowId: string): Promise<void> => {
     if ((await findHolder(client, workflowId)) === null) return;
     throw new KeyturnError('run-under-way', `${workflowId} is under way: what it has staged is its own`, {
-      hint: `wait for its end, or cancel it: ${invocation()} status ${name}`,
+      hint: `wait for its end, or cancel it: ${invocation()} cancel ${name} --as YOUR-NAME`,
     });
   };
   await underWay(rotationWorkflowId(ref));

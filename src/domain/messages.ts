@@ -34,6 +34,8 @@ export const STOP_HERE = 'stopHere';
 export const UNDOING = [TRY_AGAIN, GO_ON_WITHOUT, STOP_HERE] as const;
 export const STEERING = [EXTEND, DROP_NOW, ABORT, ...UNDOING] as const;
 export type Steer = (typeof STEERING)[number];
+/** Signal: who cancels the run, for its record. A cancellation itself carries no name. */
+export const CANCELLED_BY = 'cancelledBy';
 /** Query: the run's state as data (RunStatus). */
 export const STATUS_QUERY = 'status';
 
@@ -147,6 +149,11 @@ export function parseSteer(steer: Steer, input: unknown): SteerInput {
   return steer === EXTEND
     ? parse(extendSchema, input, 'an extension', EXTEND_SAMPLE)
     : parse(steerSchema, input, `"${steer}"`, STEER_SAMPLE);
+}
+
+/** @throws KeyturnError `bad-input` likewise. */
+export function parseCancellation(input: unknown): SteerInput {
+  return parse(steerSchema, input, 'a cancellation', STEER_SAMPLE);
 }
 
 export interface InputProblem {

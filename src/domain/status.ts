@@ -1,5 +1,7 @@
 /** A run's state as data: the answer to its `status` query, and what `keyturn status` prints. */
+import type { IfCancelled } from './cancelling.js';
 import type { Steer } from './messages.js';
+import type { Reason } from './reason.js';
 import type { RotationReport, StepRecord } from './report.js';
 
 export interface OpenGate {
@@ -40,7 +42,7 @@ export interface RunStatus {
   readonly workflowId: string;
   readonly runId: string;
   readonly operator: string;
-  readonly reason: string;
+  readonly reason: Reason;
   readonly method: string;
   /** What the plan decided and why, and the requester's note, one sentence each. */
   readonly about: readonly string[];
@@ -54,6 +56,7 @@ export interface RunStatus {
   readonly trouble: string | null;
   /** What people may do about the wait; empty when there is none, or it cannot be steered. */
   readonly steering: readonly Steer[];
+  readonly ifCancelled: IfCancelled;
   readonly refusals: readonly string[];
   /** How people call Keyturn where this run's plan was made: `keyturn`, `npm run -s keyturn --`. */
   readonly command: string;

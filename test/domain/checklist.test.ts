@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { NOTHING_BEGUN } from '../../src/domain/cancelling.js';
 import { renderChecklist } from '../../src/domain/checklist.js';
 import { openGate } from '../../src/domain/gate.js';
 import { OUTCOMES, type RotationReport } from '../../src/domain/report.js';
@@ -32,6 +33,7 @@ const render = (changes: Partial<RunStatus> = {}): string =>
     wait: null,
     trouble: null,
     steering: [],
+    ifCancelled: NOTHING_BEGUN,
     refusals: [],
     command: 'keyturn',
     report: null,

@@ -6,6 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PlannedEncryption } from '../../src/domain/plan.js';
 import type { RotationReport } from '../../src/domain/report.js';
 import type { RolloutReport } from '../../src/domain/status.js';
+import type { IfCancelled } from '../../src/domain/cancelling.js';
+import { CANCELLED_BY } from '../../src/domain/messages.js';
 import { rotationWorkflowId } from '../../src/domain/refs.js';
 import { approvalSpec } from '../../src/domain/specs/policy.js';
 import { accompany, BEN, DAY_AND_SKEW_SECONDS, failureOf, tolerateEnd, worldOf } from './support/driving.js';
@@ -264,8 +266,30 @@ describe('after the point of no return', () => {
     const world = worldOf(fullPlan, { approval: approvalSpec.parse({}) });
     await harness.withWorker(world, async () => {
       const handle = await harness.start(world);
-      world.faults.push({ activity: 'proveOldRefused', when: 'before', act: () => void handle.cancel() });
+      let told: unknown;
+      const act = async (): Promise<void> => {
+        told = (await harness.status(handle)).ifCancelled;
+        await handle.signal(CANCELLED_BY, BEN);
+        await handle.cancel();
+      };
+      world.faults.push({ activity: 'proveOldRefused', when: 'before', act });
       expect((await accompany(harness, handle)).outcome).toBe('completed');
+      expect(told).toEqual({ comes: 'too late', why: 'it is past the point of no return, and only goes forward' });
+    });
+    // Nor is it said to have been.
+    expect(world.state.ledger[0]?.notes).not.toContain('cancelled');
+  });
+
+  it('begins with the change itself where others may have the value', async () => {
+    const world = worldOf(planOf, { proof: tokenProof });
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world, { reason: 'leak' });
+      const told: unknown[] = [];
+      const act = async (): Promise<void> => void told.push((await harness.status(handle)).ifCancelled.comes);
+      for (const activity of ['stageSecret', 'arrangeSecret'] as const)
+        world.faults.push({ activity, call: 1, when: 'before', act });
+      expect((await accompany(harness, handle)).outcome).toBe('completed');
+      expect(told).toEqual(['undone', 'too late']);
     });
   });
 });
@@ -433,17 +457,24 @@ describe('a cancellation', () => {
     const world = worldOf(fullPlan, { approval: approvalSpec.parse({}) });
     await harness.withWorker(world, async () => {
       const handle = await harness.start(world);
+      let told: IfCancelled | null = null;
       world.faults.push({
         activity,
         call,
         when: 'after',
         act: async () => {
+          told = (await harness.status(handle)).ifCancelled;
+          await handle.signal(CANCELLED_BY, BEN);
           await handle.cancel();
           await untilCancelled();
         },
       });
       await expect(accompany(harness, handle)).rejects.toThrow();
       expect((await handle.describe()).status.name).toBe('CANCELLED');
+      // What was told is what is undone, last first.
+      const { report } = await harness.status(handle);
+      const undone = report?.steps.filter(({ state }) => state === 'undone').map(({ name }) => name);
+      expect(told).toMatchObject({ comes: 'undone', undoes: undone?.reverse() });
     });
     expect(world.state).toMatchObject({
       old: 'v1',
@@ -451,7 +482,12 @@ describe('a cancellation', () => {
       previous: null,
       running: { web: 'old only', jobs: 'old only' },
     });
-    expect(world.state.ledger).toMatchObject([{ outcome: 'cancelled' }]);
+    expect(world.state.ledger).toMatchObject([
+      {
+        outcome: 'cancelled',
+        notes: expect.stringContaining('cancelled by ben@example.test (looked at the plan)') as string,
+      },
+    ]);
   });
 });
 

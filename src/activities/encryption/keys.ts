@@ -23,7 +23,7 @@ export async function demandStaged({ slot, rotation }: Hold, deps: ActivityDeps)
   const versions = await openStore(slot.store, deps).describe(slot);
   if (versions.rotation === rotation) return versions;
   throw new KeyturnError('nothing-staged', `rotation ${rotation} has no new key in the store of ${slot.key}`, {
-    hint: 'somebody has taken it out of the store; abort this run and start again',
+    hint: 'somebody has taken it out of the store; cancel this run and start again',
   });
 }
 

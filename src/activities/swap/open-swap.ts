@@ -49,7 +49,7 @@ export async function loginsOf({ slot, rotation, swap }: SwapHold, deps: Activit
   const versions = await openStore(slot.store, deps).describe(slot);
   if (versions.rotation !== rotation) {
     throw new KeyturnError('nothing-staged', `rotation ${rotation} has no new credential in the store of ${slot.key}`, {
-      hint: 'somebody has taken it out of the store; abort this run and start again',
+      hint: 'somebody has taken it out of the store; cancel this run and start again',
     });
   }
   const at = (version: VersionLabel): Promise<Login> => credentialAt(slot, swap, version, deps);

@@ -1,5 +1,6 @@
 /** What a person says to a run that waits: decisions, and where a wait goes. */
 import { Argument, type Command } from 'commander';
+import type { CancelOptions } from '../cancel.js';
 import type { DecideOptions } from '../decide.js';
 import type { DiscardOptions } from '../discard.js';
 import type { SteerOptions } from '../steer.js';
@@ -58,6 +59,20 @@ export function addDecidingVerbs(program: Command, action: Action): void {
         ),
       );
   }
+
+  program
+    .command('cancel')
+    .description('end a run by its own undo; says first what that comes to')
+    .addArgument(refArgument())
+    .requiredOption('--as <who>', 'who wants it; recorded')
+    .option('--note <text>', 'for the record')
+    .option('--yes', 'although something is to be undone')
+    .option('--wait', 'show progress until the run has ended')
+    .action(
+      action(async (context, ref: string, options: CancelOptions) =>
+        (await import('../cancel.js')).cancel(context, ref, options),
+      ),
+    );
 
   program
     .command('discard')

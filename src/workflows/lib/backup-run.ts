@@ -5,6 +5,7 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import { formatBackup, type BackupPlan } from '../../domain/backup.js';
 import { BACKUP_KIND, methodOfBackup, outlineBackup } from '../../domain/backup-runbook.js';
+import type { IfCancelled } from '../../domain/cancelling.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { LONGEST_NOTE } from '../../domain/messages.js';
 import { remark } from '../../domain/one-line.js';
@@ -14,7 +15,7 @@ import { persistentEffects } from './activities.js';
 import { Board } from './board.js';
 import { answer, endsRun, hintOf, reasonOf, whatFailed } from './failures.js';
 import type { Gatekeeper } from './gatekeeper.js';
-import { requestInThisRun } from './record.js';
+import { cancelledBy, requestInThisRun } from './record.js';
 
 export class BackupRun {
   private readonly board: Board;
@@ -23,6 +24,7 @@ export class BackupRun {
   private readonly lasting: string[] = [];
   private begun = false;
   private proven = false;
+  private over = false;
 
   constructor(
     private readonly plan: BackupPlan,
@@ -34,6 +36,7 @@ export class BackupRun {
     const about = { reason: 'routine', method: methodOfBackup(plan), decisions: [] } as const;
     const shown = { ref, operator, note, command, taskQueue, ...about };
     this.board = new Board(shown, gates, outlineBackup(plan));
+    this.board.ifCancelled = () => this.ifCancelled();
     gates.onChange(() => this.board.refresh());
   }
 
@@ -75,6 +78,16 @@ export class BackupRun {
     });
   }
 
+  private ifCancelled(): IfCancelled {
+    const { begun, proven, over, board } = this;
+    if (over) return { comes: 'too late', why: 'it has ended, and is being recorded' };
+    return {
+      comes: 'undone',
+      undoes: begun && !proven ? [board.titleOf('make')] : [],
+      stays: proven ? ['the backup is made and proven: it counts'] : [],
+    };
+  }
+
   private async failed(error: Error): Promise<never> {
     const reason = reasonOf(error);
     const where = this.board.steps.find((step) => step.error !== undefined)?.name ?? 'the run';
@@ -114,6 +127,7 @@ export class BackupRun {
   }
 
   private async end(outcome: Outcome): Promise<RotationReport> {
+    this.over = true;
     this.board.skipTheRest();
     const record = this.begun ? await this.record(outcome) : null;
     const report = this.report(record === 'failed' ? 'stopped' : outcome, record === 'failed' ? null : record);
@@ -130,6 +144,7 @@ export class BackupRun {
       `of ${held}`,
       ...(plan.note ? [remark(plan.note, LONGEST_NOTE)] : []),
       ...gates.notes,
+      ...cancelledBy(outcome, gates),
       ...failed,
       ...this.lasting,
     ];

@@ -1,5 +1,6 @@
 /** What people see of a run: the checklist in the Temporal UI, the `status` query, and the search attributes. */
 import { defineQuery, defineSignal, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
+import { NOTHING_BEGUN, type IfCancelled } from '../../domain/cancelling.js';
 import { renderChecklist } from '../../domain/checklist.js';
 import { STATUS_QUERY, type Steer } from '../../domain/messages.js';
 import { ATTEMPT_FAILED, parseTrouble, type AttemptFailed } from '../../domain/attempts.js';
@@ -31,6 +32,8 @@ export class Board {
   private trouble: string | null = null;
   private report: RotationReport | null = null;
   private readonly listed: Listed;
+  /** Whoever carries the run out knows better, once something has begun. */
+  ifCancelled: () => IfCancelled = () => NOTHING_BEGUN;
 
   constructor(
     private readonly plan: Pick<
@@ -198,6 +201,7 @@ export class Board {
       wait: this.wait,
       trouble: this.trouble,
       steering: this.steering,
+      ifCancelled: this.ifCancelled(),
       refusals: this.gates.refusals,
       command: plan.command,
       report: this.report,

@@ -1,4 +1,5 @@
 /** What a run remembers on its way: how to undo, what stays, what people must do, and how far back it can go. */
+import type { IfCancelled } from '../../domain/cancelling.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { STEERING, UNDOING } from '../../domain/messages.js';
 import type { RotationPlan } from '../../domain/plan.js';
@@ -36,6 +37,8 @@ export class Course {
   proof: Proof = notProven('the run ended before it was tried');
   /** What a person must do if the run ends now. */
   halfDone: string | null = null;
+  /** Why a cancellation changes nothing any more. */
+  tooLate: string | null = null;
 
   readonly services: ServiceLock;
   readonly steering: Steering;
@@ -48,6 +51,17 @@ export class Course {
     this.services = new ServiceLock(plan, board, gates.resets);
     this.steering = new Steering(gates);
     this.steering.register(plan.swap ? STEERING : UNDOING);
+    board.ifCancelled = () => this.ifCancelled();
+  }
+
+  private ifCancelled(): IfCancelled {
+    const { tooLate, halfDone, gates, undos, board } = this;
+    if (tooLate !== null) return { comes: 'too late', why: tooLate };
+    if (gates.resets.happened)
+      return { comes: 'half done', todo: 'it was reset, so it undoes nothing: the next run finds what there is' };
+    if (halfDone !== null) return { comes: 'half done', todo: halfDone };
+    const undoes = [...new Set(undos.map(({ step }) => step))].reverse().map((step) => board.titleOf(step));
+    return { comes: 'undone', undoes, stays: this.stays() };
   }
 
   /** What stays although the run was undone. */

@@ -66,6 +66,7 @@ export class Ending {
   /** In reverse order. The first undo that cannot be done stops the rest: what follows would stand on it. */
   private async undoAll(error: Error): Promise<Outcome> {
     const { plan } = this.course;
+    this.course.tooLate = 'it is being undone already';
     if (this.course.undos.length > 0) this.course.board.setPhase('undoing');
     askAfterThreeAttempts(true);
     const kept: string[] = [];
@@ -92,7 +93,10 @@ export class Ending {
     }
     if (kept.length > 0) return this.stop(kept.join('; '), null);
     if (this.course.halfDone !== null) {
-      const why = isCancellation(error) ? 'the run was cancelled meanwhile' : reasonOf(error);
+      const by = this.course.gates.cancelledBy;
+      const why = isCancellation(error)
+        ? `the run was cancelled${by === null ? '' : ` by ${by}`} meanwhile`
+        : reasonOf(error);
       return this.stop(`${this.course.halfDone}: ${why}`, hintOf(error));
     }
     this.course.todo.unshift(
@@ -124,6 +128,7 @@ export class Ending {
 
   private async end(outcome: Outcome): Promise<RotationReport> {
     askAfterThreeAttempts(false);
+    this.course.tooLate = 'it has ended, and is being recorded';
     // The ledger may keep a run waiting; its services are what they are by now.
     await this.course.services.release();
     this.course.board.skipTheRest();

@@ -16,12 +16,23 @@ import {
   nextReminder,
   openGate,
   refusal,
+  saidBy,
   whoMayDecide,
   type ClosedGate,
   type DecidedBy,
   type Verdict,
 } from '../../domain/gate.js';
-import { APPROVE, DECISION_SAMPLE, parseDecision, REJECT, type DecisionInput } from '../../domain/messages.js';
+import {
+  APPROVE,
+  CANCELLED_BY,
+  DECISION_SAMPLE,
+  parseCancellation,
+  parseDecision,
+  REJECT,
+  STEER_SAMPLE,
+  type DecisionInput,
+  type SteerInput,
+} from '../../domain/messages.js';
 import { FewLines, MOST_CHARACTERS, oneLine } from '../../domain/one-line.js';
 import type { ApprovalSpec } from '../../domain/specs/policy.js';
 import type { OpenGate } from '../../domain/status.js';
@@ -38,6 +49,7 @@ export interface DecisionResult {
 
 export const approveSignal = defineSignal<[DecisionInput]>(APPROVE);
 export const rejectSignal = defineSignal<[DecisionInput]>(REJECT);
+export const cancelledBySignal = defineSignal<[SteerInput]>(CANCELLED_BY);
 export const approveUpdate = defineUpdate<DecisionResult, [DecisionInput]>(APPROVE);
 export const rejectUpdate = defineUpdate<DecisionResult, [DecisionInput]>(REJECT);
 
@@ -49,6 +61,8 @@ const DESCRIPTIONS: Record<Verdict, string> = {
 export class Gatekeeper {
   readonly resets = new Resets();
   open: OpenGate | null = null;
+  /** Who says so last; true only of a run that is cancelled. */
+  cancelledBy: string | null = null;
   // Whatever a script sends in a loop, and however long: a record of fixed size.
   private readonly refused = new FewLines({ first: 0, last: 20, characters: MOST_CHARACTERS });
   private readonly noted = new FewLines({ first: 10, last: 10, characters: 3_000 });
@@ -76,6 +90,9 @@ export class Gatekeeper {
         validator: (input) => void this.admit(verdict, input),
       });
     }
+    setHandler(cancelledBySignal, (input) => this.takeCancelledBy(input), {
+      description: `Who cancels this run, for its record. It cancels nothing by itself: Request Cancellation does. Input: ${STEER_SAMPLE}`,
+    });
     setDefaultSignalHandler((name) =>
       this.refuse(`signal "${oneLine(name, 60)}": there is no such signal; send approve or reject`),
     );
@@ -127,6 +144,16 @@ export class Gatekeeper {
     const outcome = outcomeOf();
     if (outcome?.verdict === 'approved') return outcome.inWords;
     throw new Rejected(outcome?.inWords ?? `"${name}" was rejected`);
+  }
+
+  private takeCancelledBy(input: unknown): void {
+    try {
+      this.refuseOld();
+      const { by, note } = parseCancellation(input);
+      this.cancelledBy = saidBy({ by, note: note ?? null });
+    } catch (error) {
+      this.refuseSignal(CANCELLED_BY, input, error);
+    }
   }
 
   private takeSignal(verdict: Verdict, input: unknown): void {

@@ -8,6 +8,7 @@ import type { Outcome, RotationReport, StepRecord } from '../../domain/report.js
 import { persistentEffects } from './activities.js';
 import type { Course } from './course.js';
 import { endsRun, reasonOf } from './failures.js';
+import type { Gatekeeper } from './gatekeeper.js';
 import type { Resets } from './resets.js';
 
 /** Why stands at the step that ended the run; of the others people are told otherwise. */
@@ -26,6 +27,7 @@ export async function recordRun(course: Course, outcome: Outcome): Promise<Row |
   const notes = [
     ...(plan.note ? [remark(plan.note, LONGEST_NOTE)] : []),
     ...gates.notes,
+    ...cancelledBy(outcome, gates),
     ...(outcome === 'completed' ? [] : lasting),
     ...(earlier ? [earlier.line] : []),
     ...(course.older === null ? [] : [olderInUse(course.older)]),
@@ -77,6 +79,11 @@ export function reportOf(course: Course, outcome: Outcome, row: Row): RotationRe
     ...(lasting.length > 0 ? { lasting } : {}),
     ...(outcome === 'rolled back' && !recordable ? { notBegun: true as const } : {}),
   };
+}
+
+/** Who says to have cancelled it; of a run that was. */
+export function cancelledBy(outcome: Outcome, { cancelledBy: by }: Pick<Gatekeeper, 'cancelledBy'>): string[] {
+  return outcome === 'cancelled' && by !== null ? [`cancelled by ${by}`] : [];
 }
 
 /** The plan's decisions as the evidence of its being pinned, which came before the first step. */

@@ -236,6 +236,7 @@ export class Run {
       return;
     }
     await notCancelledYet();
+    this.course.tooLate = 'others may have the old value, and the new one goes into use: it only goes forward';
     await CancellationScope.nonCancellable(async () => {
       await toNew();
       await this.pointOfNoReturn(after);
@@ -251,6 +252,7 @@ export class Run {
   async pointOfNoReturn(body: () => Promise<void>): Promise<void> {
     await notCancelledYet();
     this.course.pastNoReturn = true;
+    this.course.tooLate = 'it is past the point of no return, and only goes forward';
     await CancellationScope.nonCancellable(body);
   }
 
