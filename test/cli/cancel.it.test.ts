@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
-import { freshDatabase, freshTaskQueue } from '../support/servers.js';
+import { freshLedger } from '../support/ledgers.js';
+import { freshTaskQueue } from '../support/servers.js';
 import { firstValue, writeShop, type ShopOptions } from './support/inventory.js';
 import { installKeyturn, type Keyturn, type Running } from './support/keyturn.js';
 import { said } from './support/said.js';
@@ -29,7 +30,7 @@ beforeAll(async () => {
   for (const system of systems) await writeShop(keyturn, 'systems', { taskQueue, ...system });
   env = {
     TEMPORAL_ADDRESS: inject('temporalAddress'),
-    KEYTURN_DATABASE_URL: (await freshDatabase('cancel')).url,
+    KEYTURN_DATABASE_URL: (await freshLedger('cancel')).url,
     KEYTURN_FINGERPRINT_KEY: 'a fingerprint key of more than 32 characters',
     KEYTURN_TASK_QUEUE: taskQueue,
   };
@@ -60,83 +61,107 @@ async function isAsBefore(system: string): Promise<void> {
   expect(file).toBe(`# ${system}\nSESSION_SECRET=${firstValue('staging')}\n`);
 }
 
-test('what is to be undone is said first, and takes --yes; who cancelled it is on the record', async () => {
-  const ref = 'cancel-gated/staging/SESSION_SECRET';
-  await run('rotate', ref, '--operator', 'ana', '--stop-at-gate');
-  const asked = await run('cancel', ref, '--as', 'ben');
-  expect(asked).toMatchObject({ exitCode: 1, stdout: '' });
-  expect(asked.stderr).toBe(
-    `error: cancelling ${ref}: it undoes "Stage a new value"\nhint: if that is wanted: keyturn cancel ${ref} --as ben --yes`,
-  );
-  expect((await run('status', ref)).stdout).toContain('waits for a decision');
+test.concurrent(
+  'what is to be undone is said first, and takes --yes; who cancelled it is on the record',
+  async () => {
+    const ref = 'cancel-gated/staging/SESSION_SECRET';
+    await run('rotate', ref, '--operator', 'ana', '--stop-at-gate');
+    const asked = await run('cancel', ref, '--as', 'ben');
+    expect(asked).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(asked.stderr).toBe(
+      `error: cancelling ${ref}: it undoes "Stage a new value"\nhint: if that is wanted: keyturn cancel ${ref} --as ben --yes`,
+    );
+    expect((await run('status', ref)).stdout).toContain('waits for a decision');
 
-  const { exitCode, stdout } = await run('cancel', ref, '--as', 'ben', '--note', 'not today', '--yes', '--wait');
-  expect(exitCode).toBe(0);
-  expect(stdout).toContain(`${ref}: its cancellation is asked for: it undoes "Stage a new value"`);
-  expect(stdout).toContain(`${ref}: cancelled`);
-  await isAsBefore('cancel-gated');
-  expect((await run('log', ref)).stdout).toContain('cancelled by ben (not today)');
-  const again = await run('cancel', ref, '--as', 'ben');
-  expect(again.exitCode).toBe(1);
-  expect(again.stderr).toMatch(
-    new RegExp(`^error: no run of ${ref} is running\nhint: see what runs: keyturn status; `),
-  );
-}, 120_000);
+    const { exitCode, stdout } = await run('cancel', ref, '--as', 'ben', '--note', 'not today', '--yes', '--wait');
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(`${ref}: its cancellation is asked for: it undoes "Stage a new value"`);
+    expect(stdout).toContain(`${ref}: cancelled`);
+    await isAsBefore('cancel-gated');
+    expect((await run('log', ref)).stdout).toContain('cancelled by ben (not today)');
+    const again = await run('cancel', ref, '--as', 'ben');
+    expect(again.exitCode).toBe(1);
+    expect(again.stderr).toMatch(
+      new RegExp(`^error: no run of ${ref} is running\nhint: see what runs: keyturn status; `),
+    );
+  },
+  120_000,
+);
 
-test('a rollout is cancelled with the environment that runs', async () => {
-  const selector = 'cancel-led/SESSION_SECRET';
-  await run('rotate', selector, '--operator', 'ana', '--stop-at-gate');
-  const { exitCode, stdout } = await run('cancel', selector, '--as', 'ben', '--yes', '--wait', '--json');
-  expect(exitCode).toBe(0);
-  expect(JSON.parse(stdout)).toMatchObject({
-    ref: selector,
-    by: 'ben',
-    will: [{ ref: 'cancel-led/staging/SESSION_SECRET', will: 'it undoes "Stage a new value"' }],
-    state: 'ended',
-    reports: [{ ref: 'cancel-led/staging/SESSION_SECRET', outcome: 'cancelled' }],
-  });
-  await isAsBefore('cancel-led');
-}, 120_000);
+test.concurrent(
+  'a rollout is cancelled with the environment that runs',
+  async () => {
+    const selector = 'cancel-led/SESSION_SECRET';
+    await run('rotate', selector, '--operator', 'ana', '--stop-at-gate');
+    const { exitCode, stdout } = await run('cancel', selector, '--as', 'ben', '--yes', '--wait', '--json');
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ref: selector,
+      by: 'ben',
+      will: [{ ref: 'cancel-led/staging/SESSION_SECRET', will: 'it undoes "Stage a new value"' }],
+      state: 'ended',
+      reports: [{ ref: 'cancel-led/staging/SESSION_SECRET', outcome: 'cancelled' }],
+    });
+    await isAsBefore('cancel-led');
+  },
+  120_000,
+);
 
-test('a run that no worker has ever taken on is ended at once, and its secret is free', async () => {
-  const ref = 'cancel-alone/staging/SESSION_SECRET';
-  const alone = { ...env, KEYTURN_TASK_QUEUE: NOBODY };
-  await keyturn.run(['rotate', ref, '--operator', 'ana'], alone);
-  const { exitCode, stdout } = await run('cancel', ref, '--as', 'ben');
-  expect({ exitCode, stdout }).toEqual({
-    exitCode: 0,
-    stdout: `${ref}: ended; no worker had taken it on, so nothing was begun, and its name is free`,
-  });
-  expect((await run('rotate', ref, '--operator', 'ana', '--wait')).exitCode).toBe(0);
-}, 120_000);
+test.concurrent(
+  'a run that no worker has ever taken on is ended at once, and its secret is free',
+  async () => {
+    const ref = 'cancel-alone/staging/SESSION_SECRET';
+    const alone = { ...env, KEYTURN_TASK_QUEUE: NOBODY };
+    await keyturn.run(['rotate', ref, '--operator', 'ana'], alone);
+    const { exitCode, stdout } = await run('cancel', ref, '--as', 'ben');
+    expect({ exitCode, stdout }).toEqual({
+      exitCode: 0,
+      stdout: `${ref}: ended; no worker had taken it on, so nothing was begun, and its name is free`,
+    });
+    expect((await run('rotate', ref, '--operator', 'ana', '--wait')).exitCode).toBe(0);
+  },
+  120_000,
+);
 
-test('a run whose environment has no worker, and that has begun nothing there, ends as cancelled', async () => {
-  const ref = 'cancel-unserved/staging/SESSION_SECRET';
-  await run('rotate', ref, '--operator', 'ana');
-  await expect
-    .poll(async () => (await run('status', ref)).stdout, { timeout: 60_000 })
-    .toContain(`no worker polls the task queue "${NOBODY}"`);
-  const { exitCode, stdout } = await run('cancel', ref, '--as', 'ben', '--wait');
-  expect(exitCode).toBe(0);
-  expect(stdout).toContain(`${ref}: cancelled`);
-}, 120_000);
+test.concurrent(
+  'a run whose environment has no worker, and that has begun nothing there, ends as cancelled',
+  async (context) => {
+    const ref = 'cancel-unserved/staging/SESSION_SECRET';
+    await run('rotate', ref, '--operator', 'ana');
+    await context.expect
+      .poll(async () => (await run('status', ref)).stdout, { timeout: 60_000 })
+      .toContain(`no worker polls the task queue "${NOBODY}"`);
+    const { exitCode, stdout } = await run('cancel', ref, '--as', 'ben', '--wait');
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(`${ref}: cancelled`);
+  },
+  120_000,
+);
 
-test('a run whose worker is gone says what is undone once there is one, and undoes it then', async () => {
-  const ref = 'cancel-left/staging/SESSION_SECRET';
-  const there = { ...env, KEYTURN_TASK_QUEUE: LEFT };
-  const endWorker = await startWorker(LEFT);
-  await keyturn.run(['rotate', ref, '--operator', 'ana', '--stop-at-gate'], there);
-  await endWorker();
-  const asked = await run('cancel', ref, '--as', 'ben');
-  expect(asked.exitCode).toBe(1);
-  const will = `what it has begun is undone as soon as a worker polls the task queue "${LEFT}" (keyturn worker --task-queue ${LEFT})`;
-  expect(asked.stderr).toContain(`error: cancelling ${ref}: ${will}`);
-  expect(asked.stderr).toContain(`temporal workflow terminate --workflow-id rotate:${ref} frees it and undoes nothing`);
-  const { exitCode, stdout } = await run('cancel', ref, '--as', 'ben', '--yes');
-  expect(exitCode).toBe(0);
-  expect(stdout).toContain(`its cancellation is asked for: ${will}`);
-  await startWorker(LEFT);
-  await expect.poll(async () => (await run('status', ref)).stdout, { timeout: 60_000 }).toContain(`${ref}: cancelled`);
-  await isAsBefore('cancel-left');
-  expect((await run('log', ref)).stdout).toContain('cancelled by ben');
-}, 180_000);
+test.concurrent(
+  'a run whose worker is gone says what is undone once there is one, and undoes it then',
+  async (context) => {
+    const ref = 'cancel-left/staging/SESSION_SECRET';
+    const there = { ...env, KEYTURN_TASK_QUEUE: LEFT };
+    const endWorker = await startWorker(LEFT);
+    await keyturn.run(['rotate', ref, '--operator', 'ana', '--stop-at-gate'], there);
+    await endWorker();
+    const asked = await run('cancel', ref, '--as', 'ben');
+    expect(asked.exitCode).toBe(1);
+    const will = `what it has begun is undone as soon as a worker polls the task queue "${LEFT}" (keyturn worker --task-queue ${LEFT})`;
+    expect(asked.stderr).toContain(`error: cancelling ${ref}: ${will}`);
+    expect(asked.stderr).toContain(
+      `temporal workflow terminate --workflow-id rotate:${ref} frees it and undoes nothing`,
+    );
+    const { exitCode, stdout } = await run('cancel', ref, '--as', 'ben', '--yes');
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(`its cancellation is asked for: ${will}`);
+    await startWorker(LEFT);
+    await context.expect
+      .poll(async () => (await run('status', ref)).stdout, { timeout: 60_000 })
+      .toContain(`${ref}: cancelled`);
+    await isAsBefore('cancel-left');
+    expect((await run('log', ref)).stdout).toContain('cancelled by ben');
+  },
+  180_000,
+);
