@@ -31,8 +31,16 @@ export function serviceLocks(client: Client): ServiceLocks {
       const query = `(${named}) AND ${turn} IS NOT NULL AND ExecutionStatus = "Running"`;
       const found: Waiting[] = [];
       for await (const run of client.workflow.list({ query, pageSize: MOST_WAITING })) {
-        const own = run.typedSearchAttributes.getAll().find((pair) => pair.key.name === turn)?.value;
-        if (typeof own === 'string') found.push({ workflowId: run.workflowId, turn: own });
+        const said = new Map<string, unknown>(
+          run.typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]),
+        );
+        const [own, wanted] = [said.get(turn), said.get(services)];
+        if (typeof own === 'string')
+          found.push({
+            workflowId: run.workflowId,
+            turn: own,
+            things: Array.isArray(wanted) ? wanted.map(String) : [],
+          });
         if (found.length >= MOST_WAITING) break;
       }
       return found;

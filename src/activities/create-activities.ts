@@ -19,7 +19,7 @@ import { proveOldKeyUnused, readRows } from './encryption/proofs.js';
 import { reencryptAtomically, reencryptRows, splitRows } from './encryption/rows.js';
 import { checkRecovery } from './encryption/loss.js';
 import { awaitReentries, destroyQuarantine, findReentries, recoverRows, undoRecovery } from './encryption/recovery.js';
-import { awaitServices } from './service-locks.js';
+import { awaitServices, findAhead } from './service-locks.js';
 import { deployService, stopService } from './services.js';
 import {
   proveOldRefused,
@@ -56,6 +56,7 @@ export function createActivities(
     arrangeSecret: asActivity((tools, hold) => arrangeSecret(hold, deps, tools)),
     discardSecret: asActivity((_, hold) => discardSecret(hold, deps)),
     forgetPrevious: asActivity((_, hold) => forgetPrevious(hold, deps)),
+    findAhead: asActivity((_, wanted) => findAhead(wanted, deps)),
     awaitServices: asActivity((tools, wanted) => awaitServices(wanted, deps, tools)),
     deployService: asActivity((tools, service, changed) => deployService(service, changed, deps, tools)),
     revokeSessions: asActivity((tools, revocation) => revokeSessions(revocation, deps, tools)),

@@ -43,11 +43,14 @@ export interface Readiness extends Evidence {
   readonly deployedBy: string | null;
 }
 
-export interface AwaitServices {
+export interface WantedServices {
   readonly things: readonly string[];
   /** Who wants them. */
   readonly workflowId: string;
   readonly turn: string;
+}
+
+export interface AwaitServices extends WantedServices {
   /** HeldService.key of the holder that is shown already; null: nobody is. */
   readonly known: string | null;
   /** Whether another holder than that is news. */
@@ -96,6 +99,8 @@ export interface RotationActivities {
   /** @param changed see activities/services.ts. */
   deployService(service: PlannedService, changed: readonly string[]): Promise<Evidence>;
 
+  /** Who waits for one of them and comes before; null: nobody does. */
+  findAhead(wanted: WantedServices): Promise<{ ahead: string | null }>;
   /** Ends when there is news: another holder than was known, or null, when all are free and it is this run's turn. */
   awaitServices(wanted: AwaitServices): Promise<{ heldBy: HeldService | null }>;
 

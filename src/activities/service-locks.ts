@@ -1,14 +1,20 @@
 /** Who has the services that a run wants to deploy, for as long as it is not its turn. */
 import { deployedThing } from '../deployers/deployed-thing.js';
 import type { PlannedService } from '../domain/plan.js';
-import type { LockRecord } from '../domain/service-lock.js';
+import { waitsSince, type LockRecord } from '../domain/service-lock.js';
 import { NotYet, type ActivityTools } from './as-activity.js';
 import type { ActivityDeps } from './deps.js';
-import type { AwaitServices, HeldService } from './rotation-activities.js';
+import type { AwaitServices, HeldService, WantedServices } from './rotation-activities.js';
 
 const LOOK_EVERY_MS = 1_000;
 /** Whoever comes first but does not take what is free (its worker is gone, say) holds up nobody for longer. */
 const GIVES_WAY_MS = 10_000;
+/**
+ * Who waits for several services cannot take one while another is held, and holds nobody up at first. Once it has waited so long, what
+ * it needs is kept free for it, for a time: others would have them in turn, and it never all of them.
+ */
+const RESERVES_AFTER_MS = 60_000;
+const RESERVED_MS = 600_000;
 
 /** In one order, so that two runs never wait for each other. */
 export async function thingsOf(services: readonly PlannedService[]): Promise<string[]> {
@@ -38,8 +44,16 @@ export async function deployedByAnother(
 }
 
 interface Saved {
-  /** Milliseconds after the first attempt. */
-  readonly freeSince: number;
+  /** Milliseconds after the first attempt; null: somebody has it. */
+  readonly freeSince: number | null;
+}
+
+/** For one who has not waited: what is free may be somebody else's turn. */
+export async function findAhead(
+  wanted: WantedServices,
+  deps: Pick<ActivityDeps, 'serviceLocks'>,
+): Promise<{ ahead: string | null }> {
+  return { ahead: (await firstAhead(wanted, deps))?.workflowId ?? null };
 }
 
 /**
@@ -58,16 +72,30 @@ export async function awaitServices(
       return {
         heldBy: { thing: lock.thing, ref, workflowId: lock.holder.workflowId, since: lock.since, key: lock.runId },
       };
+    save({ freeSince: null } satisfies Saved);
     throw new NotYet(`held by ${ref} since ${lock.since}`, LOOK_EVERY_MS);
   }
-  const { freeSince } = (saved as Saved | undefined) ?? { freeSince: sinceFirstAttempt };
-  const ahead = (await deps.serviceLocks.waiting(things))
-    .filter((other) => other.workflowId !== workflowId && other.turn < turn)
-    .sort((one, other) => (one.turn < other.turn ? -1 : 1))
-    .at(0);
-  if (!ahead || sinceFirstAttempt - freeSince >= GIVES_WAY_MS) return { heldBy: null };
+  const freeSince = (saved as Saved | undefined)?.freeSince ?? sinceFirstAttempt;
+  const ahead = await firstAhead({ things, workflowId, turn }, deps);
+  if (!ahead || sinceFirstAttempt - freeSince >= ahead.givesWay) return { heldBy: null };
   save({ freeSince } satisfies Saved);
   throw new NotYet(`free, and it is the turn of ${ahead.workflowId}`, LOOK_EVERY_MS);
+}
+
+async function firstAhead(
+  { things, workflowId, turn }: WantedServices,
+  { serviceLocks }: Pick<ActivityDeps, 'serviceLocks'>,
+): Promise<{ workflowId: string; givesWay: number } | null> {
+  const ahead = (await serviceLocks.waiting(things))
+    .filter((other) => other.workflowId !== workflowId && other.turn < turn)
+    .sort((one, other) => (one.turn < other.turn ? -1 : 1));
+  for (const other of ahead) {
+    const locks = await Promise.all(other.things.map((thing) => serviceLocks.latest(thing)));
+    if (locks.every((lock) => lock?.held !== true)) return { workflowId: other.workflowId, givesWay: GIVES_WAY_MS };
+    if (Date.now() - waitsSince(other.turn).getTime() >= RESERVES_AFTER_MS)
+      return { workflowId: other.workflowId, givesWay: RESERVED_MS };
+  }
+  return null;
 }
 
 /** A lock that outlived its holder (which was reset, and then ended) is freed on the way; so is one of this run before its reset. */

@@ -26,6 +26,8 @@ export interface LockRecord {
 
 export interface Waiting {
   readonly workflowId: string;
+  /** All that it waits for. */
+  readonly things: readonly string[];
   readonly turn: string;
 }
 
@@ -47,4 +49,10 @@ export function lockIdOf(thing: string): string {
 export function turnOf(reason: Reason, going: 'forward' | 'back', since: Date): string {
   const place = isExposed(reason) ? 0 : going === 'back' ? 1 : 2;
   return `${place} ${since.toISOString()}`;
+}
+
+/** @param turn as turnOf; of anything else, now. */
+export function waitsSince(turn: string): Date {
+  const since = new Date(turn.slice(2));
+  return Number.isNaN(since.getTime()) ? new Date() : since;
 }

@@ -183,6 +183,28 @@ describe('the lock of a run', () => {
   });
 });
 
+it('who comes when it is free does not come before one that waits', async ({ expect }) => {
+  const worlds = sharing(3) as [World, World, World];
+  const [holder, waiting, newcomer] = worlds;
+  const order: string[] = [];
+  for (const [name, world] of Object.entries({ waiting, newcomer }))
+    world.faults.push({ activity: 'deployService', call: 1, when: 'before', act: () => void order.push(name) });
+  const [deploying, staging] = [held(holder, 'deployService'), held(newcomer, 'stageSecret')];
+  await withBoth(worlds, async () => {
+    const first = await harness.start(holder);
+    await deploying.reached;
+    const second = await harness.start(waiting);
+    await harness.until(second, waitsFor(holder));
+    const third = await harness.start(newcomer);
+    await staging.reached;
+    deploying.let();
+    await expect.poll(() => isHeld(holder), { interval: 5 }).toBe(false);
+    staging.let();
+    await Promise.all([first, second, third].map((run) => run.result()));
+  });
+  expect(order).toEqual(['waiting', 'newcomer']);
+});
+
 it('a leak comes before an undo, an undo before routine, and of two the older', async ({ expect }) => {
   const worlds = sharing(5, fullPlan) as [World, World, World, World, World];
   const [holder, undoing, older, younger, leak] = worlds;

@@ -1,5 +1,10 @@
 /** How the workflow calls its activities: time limits, retries, and the queue of the worker that stands beside the effects. */
-import { ActivityCancellationType, proxyActivities, type ActivityInterfaceFor } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  proxyActivities,
+  proxyLocalActivities,
+  type ActivityInterfaceFor,
+} from '@temporalio/workflow';
 import type { EncryptionActivities } from '../../activities/encryption-activities.js';
 import type { BackupActivities } from '../../activities/backup-activities.js';
 import type { RecoveryActivities } from '../../activities/recovery-activities.js';
@@ -48,6 +53,13 @@ const SWEEP = { ...LONG, retry: { ...EFFECT.retry, maximumInterval: '1m', maximu
 /** @param summary what the Temporal UI shows on the activity's line. */
 export function effects(summary: string, taskQueue?: string): ActivityInterfaceFor<RunbookActivities> {
   return lookedAt(proxyActivities<RunbookActivities>({ ...EFFECT, summary, ...(taskQueue ? { taskQueue } : {}) }));
+}
+
+/** A question to Temporal itself, answered by the worker that carries the run: one event in history, and no way over a queue. */
+export function quickLooks(): ActivityInterfaceFor<RunbookActivities> {
+  return lookedAt(
+    proxyLocalActivities<RunbookActivities>({ startToCloseTimeout: '5s', retry: { maximumAttempts: 2 } }),
+  );
 }
 
 export function persistentEffects(summary: string, taskQueue?: string): ActivityInterfaceFor<RunbookActivities> {

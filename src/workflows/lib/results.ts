@@ -55,6 +55,7 @@ const OTHERS: Record<WithoutEvidence, z.ZodType> = {
   findSessions: z.looseObject({ lines: list, key: z.string() }),
   awaitAdoption: z.looseObject({ lines: list, key: z.string() }),
   findWindow: z.looseObject({ waitMilliseconds: z.number() }),
+  findAhead: z.looseObject({ ahead: words.nullable() }),
   awaitServices: z.looseObject({ heldBy: z.looseObject({}).nullable() }),
   remindApprovers: anything,
   findHolder: z.looseObject({ runId: words }).nullable(),

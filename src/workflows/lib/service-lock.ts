@@ -20,7 +20,7 @@ import { formatMilliseconds, milliseconds } from '../../domain/durations.js';
 import type { RotationPlan } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
 import { lockIdOf, LOCK_WORKFLOW_TYPE, turnOf, type LockHolder } from '../../domain/service-lock.js';
-import { recurringEffects } from './activities.js';
+import { quickLooks, recurringEffects } from './activities.js';
 import type { Board } from './board.js';
 import { answer, endsRun, reasonOf } from './failures.js';
 import type { Resets } from './resets.js';
@@ -75,12 +75,15 @@ export class ServiceLock {
     if (going === 'forward') this.stillHeld();
     if (this.held.length > 0 && this.lost === null) return;
     await this.release();
-    if (await this.take()) return;
+    if (this.things.length === 0) return;
     const since = Date.now();
     const turn = turnOf(this.plan.reason, going, new Date(since));
+    const ahead = await this.findAhead(turn);
+    if (ahead === null && (await this.take())) return;
     const row = `services before ${before} ${going}`;
     this.board.addBefore(row, `Wait for ${this.names} (${this.board.titleOf(before)})`, before);
     this.board.begin(row);
+    if (ahead !== null) this.board.sees(row, [ahead], 'Who comes first');
     this.board.takesTurn(turn);
     try {
       const last = await this.takeInTurn(row, turn);
@@ -117,6 +120,18 @@ export class ServiceLock {
 
   private get names(): string {
     return this.plan.services.map(({ name }) => name).join(', ');
+  }
+
+  /** Who comes when it is free must not come before those who wait: they ask once a second. */
+  private async findAhead(turn: string): Promise<string | null> {
+    const { things } = this;
+    try {
+      return (await quickLooks().findAhead({ things, workflowId: workflowInfo().workflowId, turn })).ahead;
+    } catch (error) {
+      // Not known: the order is a courtesy, the lock is not.
+      if (isCancellation(error) || !endsRun(error)) throw error;
+      return null;
+    }
   }
 
   /** @returns false when somebody else has one of them: then this run has none. */

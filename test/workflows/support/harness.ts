@@ -9,8 +9,8 @@ import { rotationWorkflowId } from '../../../src/domain/refs.js';
 import { findHolder } from '../../../src/holder.js';
 import { serviceLocks } from '../../../src/service-locks.js';
 import { activityWrapper } from '../../../src/activities/as-activity.js';
-import type { AwaitServices } from '../../../src/activities/rotation-activities.js';
-import { awaitServices } from '../../../src/activities/service-locks.js';
+import type { AwaitServices, WantedServices } from '../../../src/activities/rotation-activities.js';
+import { awaitServices, findAhead } from '../../../src/activities/service-locks.js';
 import { fastForward } from '../../../src/embedded/fast-forward.js';
 import { registerSearchAttributes } from '../../../src/search-attributes.js';
 import { resetAfter } from './reset-after.js';
@@ -45,7 +45,11 @@ export async function openHarness(): Promise<Harness> {
   const client = new Client({ connection: clientConnection });
   // Locks are Temporal's own: no world has any.
   const deps = { serviceLocks: serviceLocks(client), findHolder: (id: string) => findHolder(client, id) };
-  const asks = activityWrapper(() => undefined)((tools, wanted: AwaitServices) => awaitServices(wanted, deps, tools));
+  const asActivity = activityWrapper(() => undefined);
+  const asks = {
+    awaitServices: asActivity((tools, wanted: AwaitServices) => awaitServices(wanted, deps, tools)),
+    findAhead: asActivity((_, wanted: WantedServices) => findAhead(wanted, deps)),
+  };
   return {
     client,
     withWorker: async (world, body) => {
@@ -53,7 +57,7 @@ export async function openHarness(): Promise<Harness> {
         connection,
         taskQueue: world.plan.taskQueue,
         workflowBundle: { codePath },
-        activities: { ...world.activities(), awaitServices: asks },
+        activities: { ...world.activities(), ...asks },
       });
       return await worker.runUntil(body());
     },

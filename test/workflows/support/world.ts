@@ -104,6 +104,7 @@ export class World {
         state.arrangement = 'old only';
         return said('forgotten');
       },
+      findAhead: () => Promise.reject(new Error('the harness asks Temporal itself')),
       awaitServices: () => Promise.reject(new Error('the harness asks Temporal itself')),
       deployService: (service) => {
         state.running[service.name] = state.arrangement;
