@@ -41,7 +41,7 @@ describe.each(MAJORS)('PostgreSQL %s', (major) => {
     const running = await startVersion(major);
     if (typeof running === 'string') return;
     postgres = running;
-    ({ v1, administrator } = await prepare(postgres));
+    ({ v1, administrator } = await prepare(postgres, { hostile: false }));
     await inDatabase(
       postgres,
       'ALTER SCHEMA public OWNER TO app_v1',

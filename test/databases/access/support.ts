@@ -9,6 +9,7 @@ import { KeyturnError } from '../../../src/domain/errors.js';
 import type { PlannedNode } from '../../../src/domain/plan.js';
 import { SecretValue } from '../../../src/domain/secret-value.js';
 import { afterwards } from '../../support/afterwards.js';
+import { makeHostile } from '../../support/hostile-database.js';
 import type { TestReplica, TestServer } from '../../support/postgres-versions.js';
 
 export const DATABASE = 'app';
@@ -19,7 +20,10 @@ export function newPassword(): SecretValue {
 }
 
 /** `app_v1` owns nothing and may write `notes`; `keyturn` may just what a swap needs, from 16 on with ADMIN OPTION. */
-export async function prepare(test: TestServer): Promise<{ administrator: Login; v1: Login }> {
+export async function prepare(
+  test: TestServer,
+  { hostile = true }: { /** false: the test brings an attack of its own. */ readonly hostile?: boolean } = {},
+): Promise<{ administrator: Login; v1: Login }> {
   const administrator = { user: 'keyturn', password: newPassword() };
   const v1 = { user: 'app_v1', password: newPassword() };
   const verifier = (login: Login): string => scramVerifier(login.password, login.user);
@@ -37,6 +41,8 @@ export async function prepare(test: TestServer): Promise<{ administrator: Login;
     'GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO app_v1',
     `ALTER TABLE notes OWNER TO ${OWNER}`,
   );
+  // Of an application beside it, so that what belongs to the roles under test is what a test says.
+  if (hostile) await makeHostile(test.urlOf(DATABASE), 'app_hostile', { adopt: false });
   return { administrator, v1 };
 }
 
