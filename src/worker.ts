@@ -1,5 +1,7 @@
 /** Wiring of a worker: settings → adapters → activities → Temporal. */
 import { existsSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client } from '@temporalio/client';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
@@ -84,7 +86,6 @@ export async function startWorker(settings: WorkerSettings, extras: WorkerExtras
   }
 }
 
-/** Also for `keyturn plan`, which asks the readiness questions without a worker. */
 export function activityDeps(
   settings: Pick<WorkerSettings, 'inventory' | 'variables' | 'fingerprintKey'>,
   ledger: ActivityDeps['ledger'],
@@ -92,6 +93,7 @@ export function activityDeps(
 ): ActivityDeps {
   const inventory = new InventoryReader(settings.inventory);
   return {
+    worker: `${process.pid}@${hostname()}, which reads ${resolve(settings.inventory)}`,
     loadInventory: () => inventory.load(),
     variables: settings.variables,
     fingerprint: createFingerprinter(settings.fingerprintKey),

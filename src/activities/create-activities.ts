@@ -10,7 +10,7 @@ import { expandBackups, findBackupsOf, resolveBackup } from './backup/planning.j
 import { checkBackup } from './backup/readiness.js';
 import type { ActivityDeps } from './deps.js';
 import { expandRequest, planRecovery, planRotation } from './planning.js';
-import { checkReadiness } from './readiness.js';
+import { askReadiness, checkReadiness } from './readiness.js';
 import { recordRotation } from './recording.js';
 import { arrangeSecret, discardSecret, forgetPrevious, stageSecret } from './secrets.js';
 import { stageKey } from './encryption/keys.js';
@@ -52,6 +52,7 @@ export function createActivities(
     expandRequest: asActivity((_, request) => expandRequest(request, deps)),
     resolvePlan: asActivity((_, request) => planRotation(request, deps)),
     checkReadiness: asActivity((tools, plan) => checkReadiness(plan, deps, tools)),
+    askReadiness: asActivity(({ signal }, plan, look) => askReadiness(plan, look, deps, signal)),
     stageSecret: asActivity((tools, hold) => stageSecret(hold, deps, tools)),
     arrangeSecret: asActivity((tools, hold) => arrangeSecret(hold, deps, tools)),
     discardSecret: asActivity((_, hold) => discardSecret(hold, deps)),

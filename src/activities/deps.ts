@@ -15,6 +15,8 @@ export interface Namespace {
 }
 
 export interface ActivityDeps {
+  /** Who answers, for people: `4711@host, which reads /srv/systems`. */
+  readonly worker: string;
   /** Reads a file anew once it has changed: an edited inventory counts from the next run on. */
   readonly loadInventory: () => Promise<Inventory>;
   /** The worker's environment: settings and what Keyturn signs in with. */
@@ -28,8 +30,8 @@ export interface ActivityDeps {
   readonly descriptions?: Descriptions;
   readonly ledger: Ledger;
   readonly findHolder: (workflowId: string) => Promise<Holder | null>;
-  /** Where this worker's runs are; null: nobody's, for a look from the command line. */
-  readonly namespace: (() => Promise<Namespace>) | null;
+  /** Where this worker's runs are. */
+  readonly namespace: () => Promise<Namespace>;
   readonly serviceLocks: ServiceLocks;
   readonly log: Log;
   /** Left out where no run is told. */

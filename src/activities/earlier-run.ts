@@ -43,8 +43,6 @@ async function demandOver(
   stagedBy: StagedBy | null,
   { namespace, findHolder }: Pick<ActivityDeps, 'namespace' | 'findHolder'>,
 ): Promise<void> {
-  // A look from the command line: the run's first step asks.
-  if (!namespace) return;
   const here = await namespace();
   if (here.id !== stagedBy?.namespaceId) {
     const whose = stagedBy
@@ -84,8 +82,7 @@ function inWords(rotation: string, { namespace, workflowId }: StagedBy): string 
 export async function stagedByRun(
   { namespace }: Pick<ActivityDeps, 'namespace'>,
   workflowId: string,
-): Promise<StagedBy | undefined> {
-  if (!namespace) return undefined;
+): Promise<StagedBy> {
   const { id, name } = await namespace();
   return { namespace: name, namespaceId: id, workflowId };
 }

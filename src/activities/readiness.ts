@@ -1,6 +1,6 @@
 /**
  * Everything that can be known before a rotation changes anything. All questions are asked, so that a person mends all
- * problems at once. The workflow's first step and `keyturn plan` ask the same.
+ * problems at once. A run's first step and `keyturn plan` ask the same, of the same worker.
  */
 import { askCheck } from '../checks/run-check.js';
 import { passConsecutively } from '../checks/consecutive.js';
@@ -11,13 +11,14 @@ import { milliseconds } from '../domain/durations.js';
 import { KeyturnError } from '../domain/errors.js';
 import { placeInWords } from '../domain/place.js';
 import type { JoseHeader } from '../domain/jose-header.js';
+import type { ReadinessLine } from '../domain/preview.js';
 import type { RotationPlan } from '../domain/plan.js';
 import { isExposed } from '../domain/reason.js';
-import { formatRef } from '../domain/refs.js';
+import { formatRef, rotationWorkflowId } from '../domain/refs.js';
 import type { PlannedCheck } from '../domain/specs/check.js';
-import type { SecretValue } from '../domain/secret-value.js';
+import { redact, type SecretValue } from '../domain/secret-value.js';
 import type { Versions } from '../domain/slot.js';
-import { hideValuesOf, meetHiddenValues, secretPlacesIn } from '../processes/hidden-files.js';
+import { FAILURE_TYPES } from '../domain/status.js';
 import { openStore } from '../stores/open-store.js';
 import { assessStrength } from '../stores/strength.js';
 import { answerDemand, demandOf } from './backup/demand.js';
@@ -28,27 +29,25 @@ import type { ActivityDeps } from './deps.js';
 import { judgeEarlierRun, leftovers } from './earlier-run.js';
 import { askAboutEncryption } from './encryption/readiness.js';
 import { askAboutCopies, reachOf } from './reach.js';
-import type { LeftBehind, Readiness } from './rotation-activities.js';
+import type { Holder, LeftBehind, Readiness, ReadinessAnswers } from './rotation-activities.js';
 import { deployedByAnother, thingsOf } from './service-locks.js';
 import { askAboutSwap, passwordInUse, rolesOf } from './swap/readiness.js';
 import { judgeOthers } from './other-values.js';
 import { inTheSamePlace, sharedWith } from './uniqueness.js';
 import { rehearseProof } from './verification.js';
 
-export interface ReadinessLine {
-  readonly question: string;
-  /** A warning does not stop the run. */
-  readonly state: 'ok' | 'warning' | 'problem';
-  readonly answer: string;
-}
-
 export interface ReadinessOptions {
   readonly signal: AbortSignal;
-  /** Flows sign in and leave traces (a session, a log line), so `keyturn plan` does not run them. */
+  /** Flows sign in and leave traces (a session, a log line), so `keyturn plan` runs them only when told to. */
   readonly flows: boolean;
-  /** Milliseconds for a service that does not pass its check; default: as long as the check says. */
-  readonly patience?: number;
+  /** Not in a run: nobody holds the secret's lock for it, and a person waits. */
+  readonly look?: boolean;
 }
+
+/** How long a look may take: with flows, signing in may be slow. */
+const LOOK_MS = { flows: 300_000, without: 120_000 };
+/** In a look, for each health check, besides what its passes in a row take. */
+const PATIENCE_MS = 3_000;
 
 const LOCK_NOT_AVAILABLE = '55P03';
 
@@ -60,9 +59,6 @@ export async function assessReadiness(
   options: ReadinessOptions,
 ): Promise<{ lines: ReadinessLine[]; leftBehind: LeftBehind | null; tokenHeader: JoseHeader | null }> {
   const { slot } = plan;
-  // `keyturn plan` asks without an activity around it.
-  for (const place of secretPlacesIn(plan)) hideValuesOf(place);
-  await meetHiddenValues();
   const store = openStore(slot.store, deps);
   const context = checkContext(deps, options.signal);
   const lines: ReadinessLine[] = [];
@@ -70,6 +66,8 @@ export async function assessReadiness(
     lines.push(await answer(question, body));
   };
 
+  const holder = options.look ? await deps.findHolder(rotationWorkflowId(plan.ref)) : null;
+  if (holder) await ask('other runs of it', () => Promise.reject(heldBy(holder)));
   const found: { versions: Versions | null } = { versions: null };
   await ask(`store of ${slot.key}`, async () => {
     const evidence = await store.preflight(slot);
@@ -87,7 +85,8 @@ export async function assessReadiness(
   });
   const { versions } = found;
   let leftBehind = versions && leftovers(versions, plan.requestId);
-  if (versions && leftBehind) {
+  // What a run that is under way has staged is not left behind.
+  if (versions && leftBehind && !holder) {
     const [left, { record }] = [leftBehind, versions];
     await ask('earlier runs', async () => ({ warning: await judgeEarlierRun(plan, left, record, deps) }));
   }
@@ -132,7 +131,7 @@ export async function assessReadiness(
     for (const check of service.health) {
       await ask(`${service.name}: ${check.name}`, async () => {
         try {
-          return (await passConsecutively(hurried(check, options.patience), context)).summary;
+          return (await passConsecutively(hurried(check, options.look ? PATIENCE_MS : Infinity), context)).summary;
         } catch (error) {
           // Settling deploys and checks anew; an unhealthy service may be just what the dead run left.
           if (leftBehind && error instanceof KeyturnError) return { warning: error.message };
@@ -169,11 +168,11 @@ export async function assessReadiness(
         throw error;
       }
     });
-  if (!options.flows) {
+  if (options.look && !options.flows) {
     const untried = [...plan.verify.map(({ name }) => name), ...(proof ? ['the proof'] : [])];
     if (untried.length > 0)
       await ask('flows', () => {
-        const warning = `not tried here, since signing in leaves traces: ${untried.join(', ')}; a run's first step tries them`;
+        const warning = `not tried, since signing in leaves traces: ${untried.join(', ')}; a run's first step tries them, and so does keyturn plan ${formatRef(plan.ref)} --flows`;
         return Promise.resolve({ warning });
       });
   }
@@ -231,8 +230,33 @@ function askedTooEarly(deployedBy: string, things: readonly string[]): Readiness
   return { summary: `deployed by ${deployedBy} meanwhile`, leftBehind: null, tokenHeader: null, things, deployedBy };
 }
 
+/** For `keyturn plan`: every answer, whatever it is. */
+export async function askReadiness(
+  plan: RotationPlan,
+  { flows }: { flows: boolean },
+  deps: ActivityDeps,
+  signal: AbortSignal,
+): Promise<ReadinessAnswers> {
+  const limit = AbortSignal.timeout(flows ? LOOK_MS.flows : LOOK_MS.without);
+  const { lines } = await assessReadiness(plan, deps, {
+    signal: AbortSignal.any([signal, limit]),
+    flows,
+    look: true,
+  });
+  const problems = lines.filter(({ state }) => state === 'problem').length;
+  return { summary: `${lines.length} questions asked, ${problems} problems`, worker: deps.worker, lines };
+}
+
+function heldBy({ workflowId, runId, phase, startedAt }: Holder): KeyturnError {
+  const where = phase === null ? '' : `, phase "${phase}"`;
+  return new KeyturnError(
+    FAILURE_TYPES.held,
+    `${workflowId} is under way (run ${runId} since ${startedAt}${where}), and another one is refused until it has ended`,
+  );
+}
+
 /** A person waits: whoever is well passes at once, and whoever is not may be starting, which is told just as soon. */
-function hurried(check: PlannedCheck, patience = Infinity): PlannedCheck {
+function hurried(check: PlannedCheck, patience: number): PlannedCheck {
   const needed = milliseconds(check.every) * (check.passes - 1) + patience;
   return needed < milliseconds(check.within) ? { ...check, within: `${needed}ms` } : check;
 }
@@ -241,13 +265,14 @@ async function answer(question: string, body: Question): Promise<ReadinessLine> 
   try {
     const said = await body();
     return typeof said === 'string'
-      ? { question, state: 'ok', answer: said }
-      : { question, state: 'warning', answer: said.warning };
+      ? { question, state: 'ok', answer: redact(said) }
+      : { question, state: 'warning', answer: redact(said.warning) };
   } catch (error) {
     if (error instanceof Error && error.name === 'TimeoutError')
       return { question, state: 'problem', answer: 'no answer in the time there was: is the machine very busy?' };
     if (!(error instanceof KeyturnError)) throw error;
-    return { question, state: 'problem', answer: error.hint ? `${error.message} (${error.hint})` : error.message };
+    const said = error.hint ? `${error.message} (${error.hint})` : error.message;
+    return { question, state: 'problem', answer: redact(said) };
   }
 }
 

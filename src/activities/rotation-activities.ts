@@ -6,6 +6,7 @@ import type { Evidence } from '../domain/evidence.js';
 import type { JoseHeader } from '../domain/jose-header.js';
 import type { RotateInput } from '../domain/messages.js';
 import type { PlannedProof, PlannedRevocation, PlannedService, RotationPlan } from '../domain/plan.js';
+import type { ReadinessLine } from '../domain/preview.js';
 import type { ProofEvidence } from '../domain/proof.js';
 import type { SecretRef } from '../domain/refs.js';
 import type { RotationReport } from '../domain/report.js';
@@ -41,6 +42,13 @@ export interface Readiness extends Evidence {
   readonly things: readonly string[];
   /** The run that stops or deploys one of them meanwhile: what the services were asked says nothing then. null: none does. */
   readonly deployedBy: string | null;
+}
+
+/** The same questions for people, who want all answers. */
+export interface ReadinessAnswers extends Evidence {
+  /** Who answers. */
+  readonly worker: string;
+  readonly lines: readonly ReadinessLine[];
 }
 
 export interface WantedServices {
@@ -89,6 +97,9 @@ export interface RotationActivities {
   resolvePlan(request: RotateInput & { environment: string; requestId: string }): Promise<RotationPlan>;
   /** Asks everything and reports all problems at once; changes nothing. @throws `not-ready`. */
   checkReadiness(plan: RotationPlan): Promise<Readiness>;
+
+  /** The same, for `keyturn plan`. @param look.flows also what leaves a trace: signing in. */
+  askReadiness(plan: RotationPlan, look: { flows: boolean }): Promise<ReadinessAnswers>;
 
   stageSecret(hold: Hold & { ref: SecretRef; generator: string; minimumLength: number }): Promise<Evidence>;
   arrangeSecret(hold: Hold & { arrangement: Arrangement }): Promise<Evidence>;

@@ -1,6 +1,5 @@
 /** What an activity has opened and must not leave behind: closed when it ends, in whatever way. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { randomUUID } from 'node:crypto';
 import type { Purpose } from '../databases/access/working-login-end.js';
 
 export interface Scope {
@@ -30,9 +29,4 @@ export async function withScope<T>(
   } finally {
     for (const release of releases.reverse()) await release().catch(onFailure);
   }
-}
-
-/** Of a look that no run makes. */
-export function purposeOfLook(what: string): Purpose {
-  return { run: `${what} ${randomUUID()}`, execution: 'a look', part: 'all' };
 }

@@ -20,11 +20,13 @@ import { follow, type Seen, type Watched } from './follow.js';
 import { watchInterrupts } from './interrupts.js';
 import { invocation } from './invocation.js';
 import { runLink } from './links.js';
+import { saidHere } from './open-inventory.js';
 import { exitCodeOfEnding } from './rotate.js';
 import { describeRun } from './runs.js';
 import { readSettings } from './settings.js';
-import { withTemporal, type Connected } from './with-temporal.js';
 import { typedInput } from './typed-input.js';
+import { noWorkerText, unpolled, unservedText, workerHint } from './unserved.js';
+import { withTemporal, type Connected } from './with-temporal.js';
 
 export interface BackupOptions {
   readonly operator?: string;
@@ -38,7 +40,8 @@ export async function backup(context: Context, text: string | undefined, options
   if (operator === undefined)
     throw usage("required option '--operator <who>' not specified", 'see keyturn backup --help');
   const named = backupArgument(text);
-  const refs = expandBackups(await loadInventory((await readSettings(context)).inventory()), named);
+  const inventory = await loadInventory((await readSettings(context)).inventory());
+  const refs = saidHere(inventory.source, () => expandBackups(inventory, named));
   const [first] = refs;
   const selector: BackupSelector = first && refs.length === 1 ? first : named;
   const input = typedInput(
@@ -53,11 +56,18 @@ export async function backup(context: Context, text: string | undefined, options
     console.say(`started ${run.workflowId} (${BACKUP_WORKFLOW_TYPE}, run ${run.runId})`);
     if (url !== null) console.say(`in the UI: ${url}`);
     const facts = { ref: formatBackup(selector), ...run, workflowType: BACKUP_WORKFLOW_TYPE, url };
+    const unserved = await unpolled(connected.temporal, [connected.settings.taskQueue]);
     if (!options.wait) {
-      if (!console.json) console.note(`see what came of it: ${invocation()} backup list`);
-      console.document({ ...facts, state: 'started' });
-      return EXIT.done;
+      console.document({ ...facts, state: 'started', unservedQueues: unserved });
+      if (unserved.length === 0) {
+        if (!console.json) console.note(`see what came of it: ${invocation()} backup list`);
+        return EXIT.done;
+      }
+      console.note(`error: ${unserved.map(noWorkerText).join('; ')}: the run is started, and waits until one does`);
+      console.note(`hint: ${workerHint(unserved)}`);
+      return EXIT.unreachable;
     }
+    for (const queue of unserved) console.say(unservedText(queue));
     const interrupts = watchInterrupts();
     try {
       const { temporal } = connected;

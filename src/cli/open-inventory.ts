@@ -3,6 +3,7 @@ import { dirname, relative, resolve } from 'node:path';
 import { KeyturnError } from '../domain/errors.js';
 import { pathOf } from '../domain/place.js';
 import type { RotationPlan } from '../domain/plan.js';
+import { NO_RUN } from '../domain/preview.js';
 import { formatRef, type SecretRef, type SecretSelector } from '../domain/refs.js';
 import type { SecretKind } from '../domain/specs/secret.js';
 import { findSecret } from '../inventory/find.js';
@@ -31,6 +32,8 @@ export interface OpenInventory {
   kindOf(ref: SecretRef): SecretKind;
   /** @throws KeyturnError `setting-missing`. */
   plan(ref: SecretRef, request: Pick<RotationPlan, 'operator' | 'reason'>): RotationPlan;
+  /** Of their environments, each once, as far as they are known here. */
+  queuesOf(refs: readonly SecretRef[]): string[];
   /** Every secret in every environment, in the order of the files. */
   list(): ListedSecret[];
 }
@@ -38,23 +41,41 @@ export interface OpenInventory {
 /** @throws KeyturnError `no-inventory`, `bad-inventory`. */
 export async function openInventory(settings: Pick<Settings, 'inventory' | 'variables'>): Promise<OpenInventory> {
   const inventory = await loadInventory(settings.inventory());
+  const made = (ref: SecretRef, { operator, reason }: Pick<RotationPlan, 'operator' | 'reason'>): RotationPlan =>
+    resolvePlan(inventory, { ref, operator, reason, note: null, requestId: NO_RUN, variables: settings.variables });
   return {
     source: inventory.source,
-    expand: (selector) => expandSelector(inventory, selector),
+    expand: (selector) => saidHere(inventory.source, () => expandSelector(inventory, selector)),
     kindOf: (ref) => findSecret(inventory, ref).secret.kind,
-    plan: (ref, { operator, reason }) =>
-      resolvePlan(inventory, {
-        ref,
-        operator,
-        reason,
-        note: null,
-        // No run has this id, so what another run left in the store is recognised as another's.
-        // Where a new role's name ends with the run's mark: nobody knows it yet.
-        requestId: 'plan-xxxxxx',
-        variables: settings.variables,
-      }),
+    plan: made,
+    queuesOf: (refs) => {
+      const queues = refs.map((ref) => {
+        try {
+          return made(ref, { operator: 'nobody', reason: 'routine' }).taskQueue;
+        } catch (error) {
+          // Settings of another host are not known here: its worker makes the plan.
+          if (error instanceof KeyturnError) return [];
+          throw error;
+        }
+      });
+      return [...new Set(queues.flat())];
+    },
     list: () => inventory.systems.flatMap((system) => listSystem(system, settings.variables)),
   };
+}
+
+/** The worker may read another inventory, so it is said which one does not know the name. */
+export function saidHere<T>(source: string, look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    if (!(error instanceof KeyturnError) || !['unknown-secret', 'unknown-backup'].includes(error.code)) throw error;
+    const elsewhere = 'or name another inventory: --inventory DIR or KEYTURN_INVENTORY';
+    throw new KeyturnError(error.code, `${error.message}, says this command's inventory, ${source}`, {
+      hint: error.hint === undefined ? elsewhere : `${error.hint}; ${elsewhere}`,
+      cause: error,
+    });
+  }
 }
 
 function listSystem({ spec, file }: InventorySystem, variables: Settings['variables']): ListedSecret[] {

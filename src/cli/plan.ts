@@ -1,6 +1,10 @@
-/** `keyturn plan`: every step a run would take, who approves, how long it waits, and the checks made now; nothing is written. */
+/**
+ * `keyturn plan`: every step a run would take, who approves, how long it waits, and what its first step would find: as the workers
+ * that would carry it out say, for their inventory, variables and disks are what counts. Nothing is written.
+ */
 import { formatMilliseconds, milliseconds } from '../domain/durations.js';
-import { KeyturnError } from '../domain/errors.js';
+import { parsePreviewInput } from '../domain/messages.js';
+import type { Preview, ReadinessLine } from '../domain/preview.js';
 import type { RotationPlan } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
 import type { StepOutline } from '../domain/outline.js';
@@ -8,84 +12,102 @@ import { outlineOf } from '../domain/outline-of.js';
 import { overlapMilliseconds } from '../domain/session-runbook.js';
 import { delayOf } from '../domain/swap-runbook.js';
 import type { ApprovalSpec } from '../domain/specs/policy.js';
-import type { ReadinessLine } from '../activities/readiness.js';
+import { comparePlans } from './compare-plans.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { invocation, quoteArgument } from './invocation.js';
-import { openInventory } from './open-inventory.js';
+import { openInventory, type OpenInventory } from './open-inventory.js';
 import { runbookFor } from './runbooks.js';
 import { selectorArgument } from './selectors.js';
-import { readSettings, type Settings } from './settings.js';
+import { readSettings } from './settings.js';
+import { typedInput } from './typed-input.js';
 
 export interface PlanOptions {
   readonly operator: string;
   readonly reason: RotationPlan['reason'];
   /** False after `--no-checks`. */
   readonly checks: boolean;
+  readonly flows?: boolean;
 }
 
 interface Planned {
   readonly plan: RotationPlan;
   readonly steps: readonly StepOutline[];
+  /** Who answered; null: nobody, or nobody was asked. */
+  readonly worker: string | null;
   /** null: not asked for. */
   readonly checks: readonly ReadinessLine[] | null;
 }
 
-/** Exit 1 when a check says that a run would stop at its first step. */
+/** Exit 1 when a run would stop at its first step; 5 when a worker that it needs cannot be asked. */
 export async function plan(context: Context, refText: string, options: PlanOptions): Promise<ExitCode> {
   const selector = selectorArgument(refText);
-  const settings = await readSettings(context);
-  const inventory = await openInventory(settings);
+  const inventory = await openInventory(await readSettings(context));
   const refs = inventory.expand(selector);
   const runbook = runbookFor(refs.map((ref) => inventory.kindOf(ref)));
-  const planned: Planned[] = [];
-  for (const ref of refs) {
-    const { operator, reason } = options;
-    const made = inventory.plan(ref, { operator, reason });
-    context.console.transient(`asking stores, services and the ledger of ${formatRef(ref)}`);
-    const checks = options.checks ? await checksOf(made, settings) : null;
-    planned.push({ plan: made, steps: outlineOf(made), checks });
-  }
+  const { operator, reason, checks, flows = false } = options;
+  const input = typedInput(
+    () => parsePreviewInput({ ...selector, operator, reason, flows }),
+    `plan ${refText} --operator ana@example.test`,
+  );
+  if (checks) context.console.transient(`asking the workers of ${formatRef(selector)}`);
+  const planned = checks
+    ? (await (await import('./ask-workers.js')).askWorkers(context, input)).map((one) => asAnswered(one, inventory))
+    : refs.map((ref) => asWrittenHere(inventory.plan(ref, { operator, reason })));
   context.console.settle();
-  const ready = planned.every(({ checks }) => checks?.every((line) => line.state !== 'problem') ?? true);
-  context.console.document({ ref: formatRef(selector), runbook, ready, plans: planned });
+  const verdict = verdictOf(planned);
+  context.console.document({ ref: formatRef(selector), runbook, ready: READY[verdict], plans: planned });
   if (!context.console.json) {
     planned.forEach((one, index) => show(context, runbook, one, index > 0));
     context.console.say();
-    const command = `${invocation()} rotate ${formatRef(selector)} --operator ${quoteArgument(options.operator)} --reason ${options.reason} --wait`;
-    context.console.say(
-      ready ? `start it: ${command}` : 'a run would stop at its first step; nothing has been changed',
-    );
+    const command = `${invocation()} rotate ${formatRef(selector)} --operator ${quoteArgument(operator)} --reason ${reason} --wait`;
+    context.console.say(WORDS[verdict](command));
   }
-  return ready ? EXIT.done : EXIT.failed;
+  return EXITS[verdict];
 }
 
-/** Loaded only now: it brings the worker's whole wiring. */
-async function checksOf(made: RotationPlan, settings: Settings): Promise<ReadinessLine[]> {
-  const lines = await (await import('./preview.js')).preview(made, settings);
-  return settings.temporal === null ? lines : [...lines, await workerLine(made.taskQueue, settings.temporal)];
+function asAnswered({ plan: made, worker, lines }: Preview, inventory: OpenInventory): Planned {
+  return { plan: made, steps: outlineOf(made), worker, checks: [...comparePlans(made, inventory), ...lines] };
 }
 
-/** A run that nobody serves does not fail: it waits, which is a warning. */
-async function workerLine(taskQueue: string, place: NonNullable<Settings['temporal']>): Promise<ReadinessLine> {
-  const question = 'worker';
-  try {
-    const temporal = await (await import('./temporal.js')).connectTemporal(place);
-    try {
-      const { isPolled, unservedText } = await import('./unserved.js');
-      return (await isPolled(temporal, taskQueue))
-        ? { question, state: 'ok', answer: `one polls the task queue "${taskQueue}"` }
-        : { question, state: 'warning', answer: unservedText(taskQueue) };
-    } finally {
-      await temporal.close();
-    }
-  } catch (error) {
-    if (!(error instanceof KeyturnError)) throw error;
-    return { question, state: 'warning', answer: error.message };
-  }
+function asWrittenHere(made: RotationPlan): Planned {
+  return { plan: made, steps: outlineOf(made), worker: null, checks: null };
 }
 
-function show({ console }: Context, runbook: string, { plan: made, steps, checks }: Planned, separate: boolean): void {
+type Verdict = 'ready' | 'would stop' | 'nobody answered' | 'not asked';
+
+function verdictOf(planned: readonly Planned[]): Verdict {
+  if (planned.some(({ worker, checks }) => checks?.some(({ state }) => state === 'problem') && worker !== null))
+    return 'would stop';
+  if (planned.some(({ checks }) => checks === null)) return 'not asked';
+  return planned.some(({ worker }) => worker === null) ? 'nobody answered' : 'ready';
+}
+
+const READY: Readonly<Record<Verdict, boolean | null>> = {
+  ready: true,
+  'would stop': false,
+  'nobody answered': false,
+  'not asked': null,
+};
+const EXITS: Readonly<Record<Verdict, ExitCode>> = {
+  ready: EXIT.done,
+  'would stop': EXIT.failed,
+  'nobody answered': EXIT.unreachable,
+  'not asked': EXIT.done,
+};
+const WORDS: Readonly<Record<Verdict, (command: string) => string>> = {
+  ready: (command) => `start it: ${command}`,
+  'would stop': () => 'a run would stop at its first step; nothing has been changed',
+  'nobody answered': () => 'what a run would find there is not known; nothing has been changed',
+  'not asked': (command) => `no worker was asked whether it is ready; start it: ${command}`,
+};
+
+function show(
+  { console }: Context,
+  runbook: string,
+  { plan: made, steps, worker, checks }: Planned,
+  separate: boolean,
+): void {
   const { paint } = console;
   if (separate) console.say();
   console.say(`${paint.bold(formatRef(made.ref))}: ${runbook}, ${made.method} (${made.kind}, reason: ${made.reason})`);
@@ -102,10 +124,13 @@ function show({ console }: Context, runbook: string, { plan: made, steps, checks
   console.say(`  who approves: ${approvalText(made.approval)}`);
   const waits = waitText(made);
   if (waits) console.say(`  it waits: ${waits}`);
-  if (checks === null) return;
   console.say();
+  if (checks === null) {
+    console.say('  as the inventory here has it; no worker was asked');
+    return;
+  }
   const marks = { ok: paint.green('✓'), warning: paint.yellow('!'), problem: paint.red('✗') };
-  console.say('  checked now, touching nothing:');
+  console.say(worker === null ? '  not asked:' : `  asked now, changing nothing, of the worker ${worker}:`);
   for (const line of checks) {
     console.say(`  ${marks[line.state]} ${line.question}: ${line.answer}`);
   }

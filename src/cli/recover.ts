@@ -58,7 +58,14 @@ export async function recover(context: Context, refText: string, options: Recove
   );
   return await runAndWatch(
     context,
-    { workflowType: RECOVER_WORKFLOW_TYPE, selector: ref, refs, input, verb: 'recovers' },
+    {
+      workflowType: RECOVER_WORKFLOW_TYPE,
+      selector: ref,
+      refs,
+      input,
+      queues: inventory.queuesOf(refs),
+      verb: 'recovers',
+    },
     options,
   );
 }

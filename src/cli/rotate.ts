@@ -24,6 +24,7 @@ import { runbookFor } from './runbooks.js';
 import { selectorArgument } from './selectors.js';
 import { readSettings } from './settings.js';
 import type { TemporalClient } from './temporal.js';
+import { noWorkerText, unpolled, unservedText, workerHint } from './unserved.js';
 import { withTemporal, type Connected } from './with-temporal.js';
 import { typedInput } from './typed-input.js';
 
@@ -48,7 +49,8 @@ export async function rotate(context: Context, refText: string, options: RotateO
     `rotate ${refText} --operator ana@example.test`,
   );
   const workflowType = runbookFor(refs.map((ref) => inventory.kindOf(ref)));
-  return await runAndWatch(context, { workflowType, selector, refs, input, verb: 'rotates' }, options);
+  const queues = inventory.queuesOf(refs);
+  return await runAndWatch(context, { workflowType, selector, refs, input, queues, verb: 'rotates' }, options);
 }
 
 /** What is started under a secret's lock. */
@@ -57,6 +59,8 @@ export interface RunRequest {
   readonly selector: SecretSelector;
   readonly refs: readonly SecretRef[];
   readonly input: RotateInput;
+  /** Where its effects will wait for workers, as far as that is known here. */
+  readonly queues: readonly string[];
   /** `rotates`: what the operator does, for people. */
   readonly verb: string;
 }
@@ -74,12 +78,20 @@ export async function runAndWatch(
     const { console } = context;
     console.say(`started ${run.workflowId} (${workflowType}, run ${run.runId})`);
     if (url !== null) console.say(`in the UI: ${url}`);
-    const facts = { ref: formatRef(selector), ...run, workflowType, url };
+    const ref = formatRef(selector);
+    const unserved = await unpolled(connected.temporal, [connected.settings.taskQueue, ...request.queues]);
+    const facts = { ref, ...run, workflowType, url };
     if (!options.wait) {
-      if (!console.json) console.note(`watch it: ${invocation()} status ${formatRef(selector)}`);
-      console.document({ ...facts, state: 'started' });
-      return EXIT.done;
+      console.document({ ...facts, state: 'started', unservedQueues: unserved });
+      if (unserved.length === 0) {
+        if (!console.json) console.note(`watch it: ${invocation()} status ${ref}`);
+        return EXIT.done;
+      }
+      console.note(`error: ${unserved.map(noWorkerText).join('; ')}: the run is started, and waits until one does`);
+      console.note(`hint: ${workerHint(unserved)}; watch it: keyturn status ${ref}`);
+      return EXIT.unreachable;
     }
+    for (const queue of unserved) console.say(unservedText(queue));
     const interrupts = watchInterrupts();
     try {
       const seen = await follow({
@@ -206,7 +218,7 @@ export function exitCodeOfEnding({ console }: Context, { reports, failure }: End
   const unfinished = reports.find((report) => report.outcome !== 'completed');
   if (!unfinished && !failure) return EXIT.done;
   console.note(`error: ${failure?.message ?? `${unfinished?.ref ?? 'the run'} was ${unfinished?.outcome ?? 'ended'}`}`);
-  const [todo] = unfinished?.todo ?? [];
-  if (todo !== undefined) console.note(`hint: ${todo}`);
+  const todo = unfinished?.todo[0] ?? failure?.hint ?? null;
+  if (todo !== null) console.note(`hint: ${todo}`);
   return unfinished ? exitCodeOfOutcome(unfinished.outcome) : exitCodeOf(failure?.type ?? 'failed');
 }

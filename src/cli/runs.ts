@@ -79,7 +79,13 @@ export interface Ending {
   /** Reports of a single run or of a rollout's runs, in order; empty when the run was terminated or failed before it began. */
   readonly reports: readonly RotationReport[];
   /** Set when the run failed. */
-  readonly failure: { readonly type: string; readonly message: string } | null;
+  readonly failure: Failed | null;
+}
+
+export interface Failed {
+  readonly type: string;
+  readonly message: string;
+  readonly hint: string | null;
 }
 
 /** How a run ended, from its history alone: no worker is needed. Waits until it has ended. */
@@ -88,18 +94,24 @@ export async function readEnding(temporal: TemporalClient, workflowId: string, r
     const result: unknown = await temporal.client.workflow.result(workflowId, runId, { followRuns: false });
     return { reports: reportsIn(result), failure: null };
   } catch (error) {
-    const failure = applicationFailureOf(error);
-    if (failure) {
-      const reports = reportsIn(failure.details?.[0]);
-      return { reports, failure: { type: failure.type ?? 'unknown', message: failure.message } };
-    }
-    if (error instanceof Error && error.name === 'WorkflowFailedError') {
-      const cause = error.cause instanceof Error ? error.cause : error;
-      const type = cause.name === 'CancelledFailure' ? 'cancelled' : cause.name;
-      return { reports: [], failure: { type, message: cause.message } };
-    }
+    const failure = failureIn(error);
+    if (failure) return { reports: reportsIn(applicationFailureOf(error)?.details?.[0]), failure };
     throw fromTemporal(error, temporal.address);
   }
+}
+
+/** How a workflow failed; null: the error is of another kind. */
+export function failureIn(error: unknown): Failed | null {
+  const failure = applicationFailureOf(error);
+  if (failure) {
+    const [details] = failure.details ?? [];
+    const hint = typeof details === 'object' && details !== null && 'hint' in details ? details.hint : null;
+    return { type: failure.type ?? 'unknown', message: failure.message, hint: typeof hint === 'string' ? hint : null };
+  }
+  if (!(error instanceof Error) || error.name !== 'WorkflowFailedError') return null;
+  const cause = error.cause instanceof Error ? error.cause : error;
+  const type = cause.name === 'CancelledFailure' ? 'cancelled' : cause.name;
+  return { type, message: cause.message, hint: null };
 }
 
 export interface RunView {

@@ -17,6 +17,9 @@ export const WORKFLOW_TYPES = {
 /** Runs of this one change no secret: its id is `backup:SYSTEM/ENV/NAME`. */
 export const BACKUP_WORKFLOW_TYPE = 'backUpSecrets';
 
+/** A look: it changes nothing, and its id (domain/preview.ts) is no lock. */
+export const PREVIEW_WORKFLOW_TYPE = 'previewRotation';
+
 /** For an encryption key whose rows nobody can read. Its id is the rotation's: the same lock. */
 export const RECOVER_WORKFLOW_TYPE = 'recoverLostKey';
 
@@ -68,6 +71,13 @@ const rotateInputSchema = z.strictObject({
   leader: z.string().max(300).optional(),
 });
 export type RotateInput = z.infer<typeof rotateInputSchema>;
+
+/** Of `keyturn plan`: the same request, of which nothing is carried out. */
+const previewInputSchema = rotateInputSchema.omit({ leader: true }).extend({
+  /** Also what leaves a trace: flows sign in. */
+  flows: z.boolean().default(false),
+});
+export type PreviewInput = z.infer<typeof previewInputSchema>;
 
 const opened = z.union([z.strictObject({ env: path }), z.strictObject({ file: path })], {
   error: 'must be { "env": VARIABLE } or { "file": PATH } of the worker, never the value itself',
@@ -127,6 +137,11 @@ export const EXTEND_SAMPLE = '{"by":"ben@example.test","for":"6h","note":"the ni
 /** @throws KeyturnError `bad-input` naming every wrong field and showing a correct sample. */
 export function parseRotateInput(input: unknown): RotateInput {
   return parse(rotateInputSchema, input, 'the input of a rotation', ROTATE_SAMPLE);
+}
+
+/** @throws KeyturnError `bad-input` likewise. */
+export function parsePreviewInput(input: unknown): PreviewInput {
+  return parse(previewInputSchema, input, 'the input of a plan', ROTATE_SAMPLE);
 }
 
 /** @throws KeyturnError `bad-input` likewise. */

@@ -14,6 +14,7 @@ import '../domain/gate.js';
 import '../domain/key-range.js';
 import '../domain/messages.js';
 import '../domain/place.js';
+import '../domain/preview.js';
 import '../domain/recovery-runbook.js';
 import '../domain/row-counts.js';
 import '../domain/service-lock.js';

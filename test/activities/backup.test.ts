@@ -65,7 +65,8 @@ ${secret('KEY', 'signing', true)}${secret('SESSION', 'session', false)}${secret(
         ledgerAnswers ? Promise.resolve([]) : Promise.reject(new KeyturnError('ledger-unavailable', 'nobody answers')),
     } as ActivityDeps['ledger'],
     findHolder: () => Promise.resolve(null),
-    namespace: null,
+    worker: 'a worker',
+    namespace: () => Promise.reject(new Error('nothing is staged here by a run')),
     serviceLocks: NO_LOCKS,
     log: () => undefined,
   };
@@ -171,13 +172,6 @@ describe('what a rotation is told', () => {
     );
     expect(await answer('KEY', { fingerprint: '0'.repeat(32) })).toEqual({
       warning: expect.stringContaining('another value') as string,
-    });
-  });
-
-  it('that it is not known where the key of the fingerprints is not', async () => {
-    deps = { ...deps, variables: { IDENTITY: identity } };
-    expect(await answer('KEY', { kind: 'encryption' })).toEqual({
-      warning: expect.stringContaining('not known here') as string,
     });
   });
 

@@ -56,6 +56,7 @@ afterEach(() => rm(root, { recursive: true, force: true }));
 const edit = (text: string): Promise<void> => writeFile(join(root, '.env'), `SESSION_SECRET=${text}\n`);
 
 const depsAt = (client: Client): ActivityDeps => ({
+  worker: 'a worker',
   loadInventory: () => loadInventory(root),
   variables: {},
   fingerprint: createFingerprinter('k'.repeat(40)),

@@ -30,8 +30,21 @@ beforeAll(async () => {
     { system: 'cli-unserved', taskQueue: UNSERVED },
     { system: 'cli-ended', approval: GATE },
     { system: 'cli-once', approval: GATE },
+    { system: 'cli-held', approval: GATE },
+    {
+      system: 'cli-checked',
+      checks: `  told: { type: command, argv: [sh, -c, 'test -n "$SHOP_TOKEN"'], environment: [SHOP_TOKEN], passes: 1, within: 1s }
+`,
+      health: '[alive, told]',
+    },
+    {
+      system: 'cli-flows',
+      checks: `  sign-in: { type: command, argv: [touch, ${join(keyturn.directory, 'signed-in')}], passes: 1 }\n`,
+      verify: '[sign-in]',
+    },
   ];
   for (const system of systems) await writeShop(keyturn, 'systems', { taskQueue, ...system });
+  await writeShop(keyturn, 'others', { taskQueue, system: 'cli-elsewhere' });
   env = {
     TEMPORAL_ADDRESS: inject('temporalAddress'),
     KEYTURN_DATABASE_URL: (await freshLedger('cli')).url,
@@ -229,7 +242,12 @@ test('a rollout is watched through its environments in order, and SYSTEM/SECRET 
 test('a run that no worker serves is listed as such; approving it exits 5, saying that nothing was sent', async () => {
   const alone = { ...env, KEYTURN_TASK_QUEUE: freshTaskQueue('nobody') };
   const ref = 'cli-alone/staging/SESSION_SECRET';
-  expect((await keyturn.run(['rotate', ref, '--operator', 'ana'], alone)).exitCode).toBe(0);
+  const started = await keyturn.run(['rotate', ref, '--operator', 'ana'], alone);
+  expect(started.exitCode).toBe(5);
+  const queue = alone.KEYTURN_TASK_QUEUE;
+  expect(started.stderr).toContain(
+    `error: no worker polls the task queue "${queue}": the run is started, and waits until one does\nhint: start one where the secrets are: keyturn worker --task-queue ${queue}; `,
+  );
   const { stdout, stderr: complaint } = await run('status');
   expect(stdout, complaint).toMatch(
     new RegExp(`^${ref} +rotateSessionSecret +unknown +\\S+ ago +a worker: none answers`, 'm'),
@@ -243,9 +261,15 @@ test('a run that no worker serves is listed as such; approving it exits 5, sayin
 
 test('a run whose effects wait on a queue that nobody polls says so, in plan and in status', async () => {
   const ref = 'cli-unserved/staging/SESSION_SECRET';
-  const said = `no worker polls the task queue "${UNSERVED}": the run goes on as soon as one does`;
-  expect((await run('plan', ref)).stdout).toContain(`! worker: ${said}`);
-  expect((await run('rotate', ref, '--operator', 'ana')).exitCode).toBe(0);
+  const nobody = `no worker polls the task queue "${UNSERVED}"`;
+  const said = `${nobody}: the run goes on as soon as one does`;
+  const planned = await run('plan', ref);
+  expect(planned.exitCode, planned.all).toBe(5);
+  expect(planned.stdout).toContain(`not asked:\n  ✗ worker: ${nobody}`);
+  expect(planned.stdout).not.toContain('start it:');
+  const started = await run('rotate', ref, '--operator', 'ana');
+  expect(started.exitCode).toBe(5);
+  expect(started.stderr).toContain(`error: ${nobody}: the run is started, and waits until one does`);
   await expect.poll(async () => (await run('status', ref)).stdout, { timeout: 60_000 }).toContain(said);
   expect((await run('status')).stdout).toMatch(new RegExp(`^${ref} .* a worker: none polls ${UNSERVED}`, 'm'));
 }, 90_000);
@@ -295,6 +319,91 @@ test('nothing that was never run is found', async () => {
   const { exitCode, stderr } = await run('status', 'cli-plain/production/SESSION_SECRET');
   expect(exitCode).toBe(1);
   expect(stderr).toMatch(/^error: no run of cli-plain\/production\/SESSION_SECRET is known to Temporal\nhint: /);
+});
+
+describe('plan asks the worker, whose inventory, variables and disks are what counts', () => {
+  test('a variable that a check needs is missing where the worker is, whatever this shell has', async () => {
+    const ref = 'cli-checked/staging/SESSION_SECRET';
+    const { exitCode, stdout } = await keyturn.run(['plan', ref], { ...env, SHOP_TOKEN: 'only-in-this-shell' });
+    expect(exitCode, stdout).toBe(1);
+    expect(stdout).toMatch(/asked now, changing nothing, of the worker \d+@\S+, which reads .*systems:/);
+    expect(stdout).toMatch(/✗ web: told: .*SHOP_TOKEN/);
+    expect(stdout).toContain('a run would stop at its first step; nothing has been changed');
+    const rotated = await run('rotate', ref, '--operator', 'ana', '--wait');
+    expect(rotated.stderr).toMatch(/^error: .*web: told: .*SHOP_TOKEN/m);
+  }, 60_000);
+
+  test('a system that only this inventory has is said to be unknown by whom, to plan and to rotate', async () => {
+    const here = { ...env, KEYTURN_INVENTORY: join(keyturn.directory, 'others') };
+    const ref = 'cli-elsewhere/staging/SESSION_SECRET';
+    for (const args of [
+      ['plan', ref],
+      ['rotate', ref, '--operator', 'ana', '--wait'],
+    ]) {
+      const { exitCode, stderr } = await keyturn.run(args, here);
+      expect(exitCode, stderr).toBe(2);
+      expect(stderr).toMatch(/^error: no system "cli-elsewhere" \(says the worker \d+@\S+, which reads .*systems\)$/m);
+      expect(stderr).toMatch(/^hint: .*start the worker with that one \(--inventory or KEYTURN_INVENTORY\)$/m);
+    }
+    // And the other way round: this command's own.
+    const { stderr } = await keyturn.run(['plan', 'cli-plain/staging/SESSION_SECRET'], here);
+    expect(stderr).toMatch(/^error: no system "cli-plain", says this command's inventory, .*others$/m);
+  }, 60_000);
+
+  test('what differs in the same system is the worker’s, and it is said', async () => {
+    await writeShop(keyturn, 'changed', { taskQueue, system: 'cli-plain', approval: GATE });
+    const other = { ...env, KEYTURN_INVENTORY: join(keyturn.directory, 'changed') };
+    const { stdout } = await keyturn.run(['plan', 'cli-plain/staging/SESSION_SECRET'], other);
+    expect(stdout).toContain('who approves: nobody, no gates');
+    expect(stdout).toMatch(
+      /! inventory: the worker reads .*systems\/cli-plain\.yaml, this command .*changed\/cli-plain\.yaml; /,
+    );
+  }, 60_000);
+
+  test('flows are named, and tried only with --flows', async () => {
+    const ref = 'cli-flows/staging/SESSION_SECRET';
+    const trace = join(keyturn.directory, 'signed-in');
+    const named = await run('plan', ref);
+    expect(named.stdout).toContain(
+      `! flows: not tried, since signing in leaves traces: sign-in; a run's first step tries them, and so does keyturn plan ${ref} --flows`,
+    );
+    await expect(readFile(trace)).rejects.toThrow('ENOENT');
+    const tried = await run('plan', ref, '--flows');
+    expect(tried.exitCode, tried.all).toBe(0);
+    expect(tried.stdout).toMatch(/✓ flow sign-in: /);
+    await readFile(trace);
+  }, 60_000);
+
+  test('it takes no lock, leaves nothing in the ledger, and is no run of its own', async () => {
+    const ref = 'cli-held/staging/SESSION_SECRET';
+    await run('rotate', ref, '--operator', 'ana', '--wait', '--stop-at-gate');
+    const { exitCode, stdout } = await run('plan', ref);
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(
+      /✗ other runs of it: rotate:cli-held.* is under way \(run \S+ since \S+, phase "awaiting approval"\)/,
+    );
+    expect(stdout).not.toContain('left versions behind');
+    expect((await run('status', ref)).stdout).toContain('waits for a decision: promote');
+    expect((await run('log', ref)).stdout).not.toContain('cli-held');
+    expect((await run('status')).stdout).not.toContain('previewRotation');
+    await run('reject', ref, '--as', 'ben');
+  }, 60_000);
+
+  test('the workflow behind it is refused under a lock’s id, and with what it does not know', async () => {
+    const connection = await Connection.connect({ address: inject('temporalAddress') });
+    const { workflow } = new Client({ connection });
+    const asked = { system: 'cli-plain', environment: 'staging', secret: 'SESSION_SECRET', operator: 'ana' };
+    const start = (workflowId: string, input: object) =>
+      workflow.execute('previewRotation', { workflowId, taskQueue, args: [input] });
+    for (const workflowId of ['rotate:cli-plain/staging/SESSION_SECRET', 'service:some-host:/srv/app'])
+      await expect(start(workflowId, asked)).rejects.toMatchObject({
+        cause: { message: expect.stringContaining('is the lock of something else') as string },
+      });
+    await expect(start(`plan:${taskQueue}`, { ...asked, stage: true })).rejects.toMatchObject({
+      cause: { type: 'bad-input' },
+    });
+    await connection.close();
+  }, 60_000);
 });
 
 async function completed(ref: string): Promise<void> {

@@ -104,8 +104,9 @@ describe('the inventory', () => {
     const shop = await writeShop(keyturn, 'shop');
     const { exitCode, stderr } = await keyturn.run(['--inventory', shop, 'plan', 'shop/staging/SESION_SECRET']);
     expect(exitCode).toBe(2);
-    expect(stderr).toMatch(/^error: .*SESION_SECRET/);
+    expect(stderr).toMatch(/^error: .*SESION_SECRET.*, says this command's inventory, \/.*\/shop$/m);
     expect(stderr).toContain('SESSION_SECRET"?');
+    expect(stderr).toContain('or name another inventory: --inventory DIR or KEYTURN_INVENTORY');
   });
 
   test('says which kinds have a runbook when one has none', async () => {
@@ -187,16 +188,21 @@ describe('plan', () => {
     expect(titles).toEqual([...each, ...each]);
     expect(stdout).toContain('who approves: ben or carla but the operator, 2 different people, at promote');
     expect(stdout.indexOf('shop/staging')).toBeLessThan(stdout.indexOf('shop/production'));
+    expect(stdout).toContain('as the inventory here has it; no worker was asked');
     expect(stdout).toContain('start it: keyturn rotate shop/SESSION_SECRET --operator olga --reason routine --wait');
   });
 
-  test('makes the checks, tells the problem, and exits 1 with nothing changed', async () => {
+  test.each([
+    [{}, 'no address of a Temporal server is known'],
+    [{ TEMPORAL_ADDRESS: NOBODY }, 'cannot reach Temporal at 127.0.0.1:9 '],
+  ])('where no worker can be asked nothing is said of what a run would find, and it exits 5: %j', async (env, why) => {
     const shop = await writeShop(keyturn, 'shop');
-    const { exitCode, stdout } = await keyturn.run(['--inventory', shop, 'plan', 'shop/staging/SESSION_SECRET']);
-    expect(exitCode).toBe(1);
-    expect(stdout).toMatch(/✓ store of SESSION_SECRET: /);
-    expect(stdout).toMatch(/✗ ledger: no address of a ledger is known/);
-    expect(stdout).toContain('a run would stop at its first step; nothing has been changed');
+    const ref = 'shop/staging/SESSION_SECRET';
+    const { exitCode, stdout, stderr } = await keyturn.run(['--inventory', shop, 'plan', ref], env);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 5, stdout: '' });
+    expect(stderr).toContain(`error: ${why}`);
+    expect(stderr).toContain('; so nothing could be asked, and nothing was\nhint: ');
+    expect(stderr).toContain(`only the steps, without asking anybody: keyturn plan ${ref} --no-checks`);
   });
 });
 

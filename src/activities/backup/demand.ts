@@ -31,10 +31,6 @@ export async function answerDemand(
   const question = { places, ref: formatRef(ref), fingerprint, now: new Date() };
   const { verdict, text } = await findBackup(question, deps.seals);
   if (verdict === 'proven') return text;
-  // `keyturn plan` may be asked far from the workers.
-  if (!deps.variables['KEYTURN_FINGERPRINT_KEY']) {
-    return { warning: 'not known here: manifests are sealed with KEYTURN_FINGERPRINT_KEY, which is not set' };
-  }
   const hint = `make one: keyturn backup ${places[0]?.backup ?? ''} --operator YOUR-NAME --wait`;
   if (kind !== 'encryption' || settling) return { warning: `${text} (${hint})` };
   throw new KeyturnError('backup-missing', text, { hint });

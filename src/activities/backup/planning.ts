@@ -5,9 +5,10 @@ import type { SecretRef } from '../../domain/refs.js';
 import { backupsOf, expandBackups as expand, planBackup } from '../../inventory/backups.js';
 import type { BackupRequest } from '../backup-activities.js';
 import type { ActivityDeps } from '../deps.js';
+import { fromInventory } from '../from-inventory.js';
 
 export async function expandBackups(request: BackupInput, deps: ActivityDeps): Promise<BackupRef[]> {
-  return expand(await deps.loadInventory(), parseBackupInput(request));
+  return await fromInventory(deps, (inventory) => expand(inventory, parseBackupInput(request)));
 }
 
 export async function findBackupsOf(ref: SecretRef, deps: ActivityDeps): Promise<BackupRef[]> {
@@ -20,14 +21,16 @@ export async function findBackupsOf(ref: SecretRef, deps: ActivityDeps): Promise
 
 export async function resolveBackup(request: BackupRequest, deps: ActivityDeps): Promise<BackupPlan> {
   const { system, environment, backup, operator, note, requestId, at, versions } = request;
-  const plan = planBackup(await deps.loadInventory(), {
-    ref: { system, environment, backup },
-    operator,
-    note: note ?? null,
-    requestId,
-    at,
-    variables: deps.variables,
-    ...(versions ? { versions } : {}),
-  });
+  const plan = await fromInventory(deps, (inventory) =>
+    planBackup(inventory, {
+      ref: { system, environment, backup },
+      operator,
+      note: note ?? null,
+      requestId,
+      at,
+      variables: deps.variables,
+      ...(versions ? { versions } : {}),
+    }),
+  );
   return deps.fingerprintKey === undefined ? plan : { ...plan, fingerprintKey: deps.fingerprintKey };
 }

@@ -9,11 +9,14 @@ import { operatorOption, reasonOption, refArgument, stopAtGateOption } from './a
 export function addRunVerbs(program: Command, action: Action): void {
   program
     .command('plan')
-    .description('every step a run would take, and the checks made now; nothing is written')
+    .description(
+      'every step a run would take, and what its first step would find, by its own workers; nothing is written',
+    )
     .addArgument(refArgument())
     .addOption(operatorOption())
     .addOption(reasonOption())
-    .option('--no-checks', 'only the steps; ask nothing of stores and services')
+    .option('--no-checks', 'only the steps, as the inventory here has them; ask no worker')
+    .option('--flows', 'also sign in, and try the proof, which leaves traces: a session, a line in a log')
     .action(
       action(async (context, ref: string, options: PlanOptions) =>
         (await import('../plan.js')).plan(context, ref, options),

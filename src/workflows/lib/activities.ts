@@ -44,6 +44,18 @@ export function askAfterThreeAttempts(asks: boolean): void {
   patience = asks ? ASKING : PERSISTENT.retry;
 }
 
+/**
+ * A person waits, and nothing is changed: what no worker takes on is told soon, and what a worker was lost over is asked once more.
+ * With flows, signing in and a rehearsed proof may take minutes.
+ */
+const LOOK = {
+  ...EFFECT,
+  cancellationType: ActivityCancellationType.TRY_CANCEL,
+  scheduleToStartTimeout: '15s',
+  startToCloseTimeout: '6m',
+  retry: { ...EFFECT.retry, maximumAttempts: 2 },
+} as const;
+
 /** A watch or a proof lasts as long as its window; the heartbeat still finds a lost worker at once. */
 const LONG = { ...EFFECT, startToCloseTimeout: '60d' } as const;
 
@@ -53,6 +65,10 @@ const SWEEP = { ...LONG, retry: { ...EFFECT.retry, maximumInterval: '1m', maximu
 /** @param summary what the Temporal UI shows on the activity's line. */
 export function effects(summary: string, taskQueue?: string): ActivityInterfaceFor<RunbookActivities> {
   return lookedAt(proxyActivities<RunbookActivities>({ ...EFFECT, summary, ...(taskQueue ? { taskQueue } : {}) }));
+}
+
+export function looks(summary: string, taskQueue?: string): ActivityInterfaceFor<RunbookActivities> {
+  return lookedAt(proxyActivities<RunbookActivities>({ ...LOOK, summary, ...(taskQueue ? { taskQueue } : {}) }));
 }
 
 /** A question to Temporal itself, answered by the worker that carries the run: one event in history, and no way over a queue. */

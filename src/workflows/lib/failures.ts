@@ -70,6 +70,12 @@ export function whatFailed(error: unknown): { error: string; diagnosis?: string 
   return { error: reasonOf(error), ...(diagnosis ? { diagnosis } : {}) };
 }
 
+/** No worker has taken it on. */
+export function isUntaken(error: unknown): boolean {
+  const inner = innermost(error);
+  return inner instanceof TimeoutFailure && inner.timeoutType === 'SCHEDULE_TO_START';
+}
+
 /** The KeyturnError's code; null for what is none, such as a timeout. */
 export function codeOf(error: unknown): string | null {
   const inner = innermost(error);

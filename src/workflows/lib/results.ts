@@ -37,6 +37,14 @@ const MORE: Partial<Record<Name, z.ZodType>> = {
     leftBehind: z.looseObject({ rotation: words }).nullable(),
     deployedBy: words.nullable(),
   }),
+  // An empty list would read as ready.
+  askReadiness: z.looseObject({
+    ...evidence,
+    worker: words,
+    lines: z
+      .array(z.looseObject({ question: words, state: z.enum(['ok', 'warning', 'problem']), answer: z.string() }))
+      .min(1),
+  }),
   readRows: z.looseObject({ ...evidence, others: z.number(), which: list }),
   reencryptAtomically: z.looseObject({ ...evidence, counts: z.looseObject({}), unreadable: list }),
   reencryptRows: z.looseObject({ ...evidence, counts: z.looseObject({}), unreadable: list }),

@@ -1,10 +1,11 @@
 /** `passwords: plaintext`, from the inventory to what the server is sent. */
+import { randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { ActivityDeps } from '../../../src/activities/deps.js';
-import { purposeOfLook, withScope } from '../../../src/activities/scope.js';
+import { withScope } from '../../../src/activities/scope.js';
 import { stageCredential } from '../../../src/activities/swap/credential.js';
 import { askAboutSwap } from '../../../src/activities/swap/readiness.js';
 import { createRole } from '../../../src/activities/swap/roles.js';
@@ -47,7 +48,11 @@ test('readiness says where the server writes passwords down, and there the new o
   const swap = plan.swap!;
 
   const within = <T>(work: () => Promise<T>): Promise<T> =>
-    withScope(purposeOfLook('test'), (error) => expect.unreachable(String(error)), work);
+    withScope(
+      { run: `test ${randomUUID()}`, execution: 'a test', part: 'all' },
+      (error) => expect.unreachable(String(error)),
+      work,
+    );
 
   const answers = new Map<string, unknown>();
   const asking = () =>

@@ -8,13 +8,26 @@ export interface ShopOptions {
   readonly taskQueue?: string;
   /** Of the secret, as YAML. */
   readonly approval?: string;
+  /** Further checks, as lines of YAML, and which of them follow a change. */
+  readonly checks?: string;
+  readonly verify?: string;
+  /** Of the service. */
+  readonly health?: string;
   /** In production the service is well only with its first value. */
   readonly broken?: boolean;
 }
 
 /** Two environments, in rollout order, each with its own .env; returns the inventory's directory. */
 export async function writeShop(keyturn: Keyturn, directory: string, options: ShopOptions = {}): Promise<string> {
-  const { system = 'shop', taskQueue = 'keyturn', approval = '{ gates: [] }', broken = false } = options;
+  const {
+    system = 'shop',
+    taskQueue = 'keyturn',
+    approval = '{ gates: [] }',
+    broken = false,
+    checks = '',
+    verify,
+    health = '[alive]',
+  } = options;
   for (const environment of ['staging', 'production']) {
     // Random would do as well; fixed, so that the tests can look for it where it must not appear.
     await keyturn.write(
@@ -33,8 +46,8 @@ export async function writeShop(keyturn: Keyturn, directory: string, options: Sh
     `system: ${system}
 checks:
   alive: { type: command, argv: ['true'], passes: 1, every: 100ms, within: 10s }
-services:
-  web: { deploy: { type: command, argv: ['true'] }, health: [alive] }
+${checks}services:
+  web: { deploy: { type: command, argv: ['true'] }, health: ${health} }
 environments:
   - name: staging
     tier: staging
@@ -52,7 +65,7 @@ ${broken ? onlyOld.slice(1) : ''}secrets:
     cadence: 90d
     services: [web]
     approval: ${approval}
-  STRIPE_KEY:
+${verify === undefined ? '' : `    verify: ${verify}\n`}  STRIPE_KEY:
     kind: provider
     store: env
     services: [web]

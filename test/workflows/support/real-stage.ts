@@ -114,6 +114,7 @@ export abstract class RealStage<S extends StagedSystem> {
 
   protected add(system: S): S {
     const activities = createActivities({
+      worker: 'a worker of the tests',
       loadInventory: () => loadInventory(system.inventory),
       variables: system.variables,
       fingerprint: createFingerprinter(FINGERPRINT_KEY),

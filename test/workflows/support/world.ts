@@ -82,6 +82,12 @@ export class World {
           things: this.things,
           deployedBy: null,
         }),
+      askReadiness: () =>
+        Promise.resolve({
+          summary: 'asked',
+          worker: 'a worker of the tests',
+          lines: [{ question: 'ledger', state: 'ok', answer: 'reachable' }],
+        }),
       stageSecret: () => {
         state.pending ??= 'v2';
         return said('staged');
