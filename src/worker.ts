@@ -21,6 +21,9 @@ import { tellRun } from './tell-run.js';
 import { serviceLocks } from './service-locks.js';
 import { createFingerprinter } from './stores/fingerprint.js';
 
+const OWNER_AT_HAND =
+  'KEYTURN_LEDGER_OWNER_URL is set: whoever takes over this worker can change the ledger; take it out of its environment';
+
 /** Stores whose descriptions are kept; some hundred bytes a secret. */
 const MOST_STORES = 2_000;
 
@@ -44,6 +47,7 @@ export async function startWorker(settings: WorkerSettings, extras: WorkerExtras
   const connection = await NativeConnection.connect(settings.temporal.connectionOptions);
   try {
     for (const excess of await ledger.inspect()) extras.log('warn', excess);
+    if (settings.variables['KEYTURN_LEDGER_OWNER_URL']) extras.log('warn', OWNER_AT_HAND);
     const namespace = settings.temporal.namespace ?? 'default';
     await registerSearchAttributes(connection, namespace);
     const client = new Client({ connection, namespace });

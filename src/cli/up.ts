@@ -84,6 +84,8 @@ async function bringUp(
   const own = {
     ...options.variables,
     KEYTURN_DATABASE_URL: postgres.ledgerUrl,
+    // It has done its work; the worker is not given it.
+    KEYTURN_LEDGER_OWNER_URL: undefined,
     KEYTURN_FINGERPRINT_KEY: await fingerprintKey(options),
   };
   const systems = examples && postgres.server ? await bringUpExamples(postgres.server, options, chosen) : [];

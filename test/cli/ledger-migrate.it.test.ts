@@ -1,5 +1,7 @@
 /** The ledger is made by its owner: what a worker, and whoever migrates, is told on the way. */
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { placeForPostgres } from '../../src/cli/embedded-places.js';
+import type { Shutdown } from '../../src/embedded/shutdown.js';
 import { PostgresLedger } from '../../src/ledger/postgres-ledger.js';
 import { freshLedger, type FreshLedger } from '../support/ledgers.js';
 import { freshTaskQueue } from '../support/servers.js';
@@ -63,10 +65,21 @@ describe('keyturn ledger migrate', () => {
   }, 150_000);
 
   test('a worker that may do more says so when it starts', async () => {
-    const worker = keyturn.start(['worker'], { ...env, KEYTURN_DATABASE_URL: ledger.ownerUrl });
+    const worker = keyturn.start(['worker'], { ...env, ...OWNER(), KEYTURN_DATABASE_URL: ledger.ownerUrl });
     await said(worker, 'worker for task queue', 90_000);
     worker.kill('SIGTERM');
     const { stdout, stderr } = await worker;
     expect(stdout + stderr).toContain('is a superuser: give the worker one of its own');
+    expect(stdout + stderr).toContain('KEYTURN_LEDGER_OWNER_URL is set: whoever takes over this worker can change');
   }, 150_000);
+});
+
+test('keyturn up makes a ledger of your own ready when it is given its owner', async () => {
+  const own = await freshLedger('up_configured', { migrated: false });
+  const variables = { KEYTURN_DATABASE_URL: own.url, KEYTURN_LEDGER_OWNER_URL: own.ownerUrl };
+  const shutdown = { add: () => undefined } as unknown as Shutdown;
+  const place = await placeForPostgres({ shutdown, state: null, variables, onProgress: () => undefined }, false);
+  expect(place).toEqual({ ledgerUrl: own.url, server: null });
+  const worker = new PostgresLedger(own.url);
+  expect(await worker.inspect().finally(() => worker.close())).toEqual([]);
 });
