@@ -5,6 +5,7 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { isThisMachine } from './databases/encrypted.js';
 import { KeyturnError } from './domain/errors.js';
 import { DEFAULT_TASK_QUEUE } from './domain/messages.js';
+import { limitsOf, type WorkerLimits } from './worker-limits.js';
 
 export type TemporalSettings = ReturnType<typeof loadClientConnectConfig>;
 
@@ -17,6 +18,7 @@ export interface WorkerSettings {
   readonly taskQueue: string;
   /** `HOST:PORT` for Prometheus; undefined: no metrics are served. */
   readonly metricsAddress: string | undefined;
+  readonly limits: WorkerLimits;
   /** What activities see as the worker's variables. */
   readonly variables: Readonly<Record<string, string | undefined>>;
 }
@@ -54,6 +56,7 @@ export function workerSettings(
     fingerprintKey,
     taskQueue,
     metricsAddress: variables['KEYTURN_METRICS_ADDRESS'],
+    limits: limitsOf(variables),
     // Where an inventory names no queue, a plan made here takes this worker's.
     variables: {
       ...variables,

@@ -67,8 +67,8 @@ export async function startWorker(settings: WorkerSettings, extras: WorkerExtras
       taskQueue: settings.taskQueue,
       ...workflowCode(),
       activities: extras.wrapActivities?.(activities) ?? activities,
-      // A run that waits a day need not stay in memory (about 2 MB each): it is replayed, under 150 events, when it wakes.
-      maxCachedWorkflows: 100,
+      maxCachedWorkflows: settings.limits.cachedRuns,
+      maxConcurrentActivityTaskExecutions: settings.limits.activities,
       shutdownGraceTime: '10s',
     });
     const stopped = worker.run().finally(async () => {
