@@ -80,8 +80,11 @@ async function findSystemFiles(source: string): Promise<string[]> {
     new InventoryError([problem(shown(source), null, '', message, hint)]);
   try {
     if (!(await stat(source)).isDirectory()) return [source];
-    const entries = (await readdir(source)).filter((name) => !name.startsWith('.')).sort();
-    const nested = await Promise.all(entries.map((name) => systemFilesIn(join(source, name))));
+    const found = (await readdir(source, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.'));
+    const entries = found.map(({ name }) => name).sort();
+    const mayLead = new Set(found.filter((entry) => !entry.isFile()).map(({ name }) => name));
+    const directories = entries.filter((name) => mayLead.has(name));
+    const nested = await Promise.all(directories.map((name) => systemFilesIn(join(source, name))));
     const files = [...entries.filter(isSystemFile).map((name) => join(source, name)), ...nested.flat()];
     if (files.length > 0) return files;
   } catch (error) {

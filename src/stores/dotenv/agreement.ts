@@ -41,12 +41,23 @@ export interface PassedOver {
   readonly line: number;
 }
 
+/** The file read last by each: a store's secrets are asked for one after the other, and all stand in one file. */
+const lastRead = new WeakMap<EnvReader, { readonly text: string; readonly reading: FileReading }>();
+
+function readAs(reader: EnvReader, text: string): FileReading {
+  const last = lastRead.get(reader);
+  if (last?.text === text) return last.reading;
+  const reading = reader.read(text);
+  lastRead.set(reader, { text, reading });
+  return reading;
+}
+
 /** @param own the line on which the key stands. */
 export function readEverywhere(text: string, key: string, audience: Audience = EVERYBODY, own?: number): Agreement {
   const byValue = new Map<string, string[]>();
   const passedOver: PassedOver[] = [];
   for (const reader of audience.readers) {
-    const { variables, brokenAt } = reader.read(text);
+    const { variables, brokenAt } = readAs(reader, text);
     const reading = variables.get(key);
     const optional = reader === bash && !audience.known;
     // Bash has carried out the lines above the one that stops it.
