@@ -64,7 +64,8 @@ async function ledBy(temporal: TemporalClient, { raw }: WorkflowExecutionDescrip
 
 /** `SYSTEM/SECRET` whose environments' runs nobody leads. */
 async function severalOf(temporal: TemporalClient, text: string): Promise<KeyturnError | null> {
-  const selector = parseSelector(text.replace(/^(?:rotate|backup):/, ''));
+  if (text.startsWith('backup:') || named(text, parseSelector, '') === null) return null;
+  const selector = parseSelector(text);
   if (selector.environment !== undefined) return null;
   const running = await listHolding(temporal, selector);
   if (running.length === 0) return null;

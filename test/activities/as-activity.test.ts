@@ -2,7 +2,7 @@ import { CancelledFailure } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it } from 'vitest';
-import { activityWrapper, type ActivityTools } from '../../src/activities/as-activity.js';
+import { activityWrapper, NotYet, type ActivityTools, type TellRun } from '../../src/activities/as-activity.js';
 import { nameOfKey } from '../../src/activities/same-key.js';
 import { KeyturnError } from '../../src/domain/errors.js';
 import { SecretValue } from '../../src/domain/secret-value.js';
@@ -43,6 +43,35 @@ describe('a worker with another fingerprint key than the one that made the plan'
 
   it.each([{ fingerprintKey: own }, { slot: {} }, undefined, 'a check'])('is no other with %j', async (argument) => {
     expect(await asked(argument)).toBe(true);
+  });
+});
+
+describe('a run hears of an attempt that failed', () => {
+  async function told(attempt: number, error: Error, maximumAttempts = 40): Promise<unknown[]> {
+    const heard: unknown[] = [];
+    const tell: TellRun = (_, failed) => Promise.resolve(void heard.push(failed));
+    const asActivity = activityWrapper(() => undefined, undefined, tell);
+    const info = {
+      attempt,
+      retryPolicy: { maximumAttempts },
+      workflowExecution: { workflowId: 'rotate:a/b/C', runId: 'run' },
+    };
+    const body = asActivity(() => Promise.reject(error));
+    await new MockActivityEnvironment(info).run(body).catch(() => undefined);
+    return heard;
+  }
+  const again = new KeyturnError('deploy-failed', 'the script\nends with 1', { retryable: true });
+
+  it('at the second, and each time their number has doubled, in one line', async () => {
+    const attempts = [1, 2, 3, 4, 5, 6, 7, 8, 16];
+    const heard = await Promise.all(attempts.map((attempt) => told(attempt, again)));
+    expect(heard.flat()).toEqual([2, 4, 8, 16].map((attempt) => ({ attempt, error: 'the script ends with 1' })));
+  });
+
+  it('but not of the last, of one that is not tried again, or of one that waits', async () => {
+    expect(await told(4, again, 4)).toEqual([]);
+    expect(await told(2, new KeyturnError('refused', 'no', { retryable: false }))).toEqual([]);
+    expect(await told(2, new NotYet('held by another', 1_000))).toEqual([]);
   });
 });
 
