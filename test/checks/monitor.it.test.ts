@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { takeBaselines, watchMonitors, type MonitorState } from '../../src/checks/monitor.js';
-import { freshDatabase } from '../support/servers.js';
+import { freshHostileDatabase } from '../support/hostile-database.js';
 import { contextWith, failureOf } from './contexts.js';
 import { serve, statusPattern } from './local-server.js';
 import { planned, plannedMonitor } from './planned.js';
@@ -95,7 +95,7 @@ test('a lost last reading is tried again: a window does not close unseen', async
 });
 
 test('a counter in the database', async () => {
-  const { url } = await freshDatabase('monitor');
+  const { url } = await freshHostileDatabase('monitor');
   const monitor = plannedMonitor(
     'ticks',
     {

@@ -9,8 +9,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll } from 'vitest';
-// Its databases are dropped after they have been looked at here.
-import './servers.js';
+// Before the servers are stopped, and its databases dropped, they are looked at here.
+import './afterwards.js';
+import { freshDatabase, freshRoleName, type FreshDatabase } from './servers.js';
 
 const made = new Set<HostileDatabase>();
 
@@ -68,6 +69,13 @@ export async function makeHostile(
       ),
   };
   made.add(database);
+  return database;
+}
+
+/** With a hostile application in it, beside whatever roles a test is about. */
+export async function freshHostileDatabase(prefix: string): Promise<FreshDatabase> {
+  const database = await freshDatabase(prefix);
+  await makeHostile(database.url, freshRoleName(`${prefix}_hostile`), { adopt: false });
   return database;
 }
 

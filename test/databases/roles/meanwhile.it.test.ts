@@ -13,7 +13,8 @@ import type { RolePair } from '../../../src/databases/roles/pair.js';
 import { inTransaction } from '../../../src/databases/roles/session.js';
 import { carryMappings } from '../../../src/databases/roles/user-mappings.js';
 import type { Server } from '../../../src/databases/server.js';
-import { freshDatabase, freshRoleName, type FreshDatabase } from '../../support/servers.js';
+import { freshHostileDatabase } from '../../support/hostile-database.js';
+import { freshRoleName, type FreshDatabase } from '../../support/servers.js';
 import { EQUAL, id, MARK, run, scramVerifier, serverOn } from './support/world.js';
 
 const verifier = scramVerifier('fresh-password');
@@ -21,7 +22,7 @@ let app: FreshDatabase;
 let server: Server;
 
 beforeAll(async () => {
-  app = await freshDatabase('meanwhile');
+  app = await freshHostileDatabase('meanwhile');
   server = serverOn(app.url);
 });
 

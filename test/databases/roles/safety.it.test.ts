@@ -11,6 +11,7 @@ import { inspectRole } from '../../../src/databases/roles/inspect-role.js';
 import type { RolePair } from '../../../src/databases/roles/pair.js';
 import { forbidLogin } from '../../../src/databases/roles/toggle-login.js';
 import type { Server } from '../../../src/databases/server.js';
+import { freshHostileDatabase } from '../../support/hostile-database.js';
 import { freshDatabase, freshRoleName, type FreshDatabase } from '../../support/servers.js';
 import { EQUAL, id, MARK, run, scramVerifier, serverOn } from './support/world.js';
 
@@ -19,7 +20,7 @@ let app: FreshDatabase;
 let server: Server;
 
 beforeAll(async () => {
-  app = await freshDatabase('safety');
+  app = await freshHostileDatabase('safety');
   server = serverOn(app.url);
 });
 

@@ -7,7 +7,8 @@ import { inspectRole } from '../../../src/databases/roles/inspect-role.js';
 import type { RolePair } from '../../../src/databases/roles/pair.js';
 import { forbidLogin, permitLogin } from '../../../src/databases/roles/toggle-login.js';
 import type { Server } from '../../../src/databases/server.js';
-import { freshDatabase, freshRoleName, type FreshDatabase } from '../../support/servers.js';
+import { freshHostileDatabase } from '../../support/hostile-database.js';
+import { freshRoleName, type FreshDatabase } from '../../support/servers.js';
 import { EQUAL, id, MARK, run, scramVerifier, serverOn, urlAs } from './support/world.js';
 
 const PASSWORD = 'a-password-of-the-new-role';
@@ -18,8 +19,8 @@ let other: FreshDatabase;
 let server: Server;
 
 beforeAll(async () => {
-  app = await freshDatabase('roles_app');
-  other = await freshDatabase('roles_other');
+  app = await freshHostileDatabase('roles_app');
+  other = await freshHostileDatabase('roles_other');
   server = serverOn(app.url);
 });
 

@@ -8,6 +8,7 @@ import { dropLogin, retireGroupLogin } from '../../../src/databases/roles/drop-l
 import { inspectRole } from '../../../src/databases/roles/inspect-role.js';
 import type { RolePair } from '../../../src/databases/roles/pair.js';
 import type { Server } from '../../../src/databases/server.js';
+import { makeHostile } from '../../support/hostile-database.js';
 import { MAJORS, startVersion, type TestServer } from '../../support/postgres-versions.js';
 import { EQUAL, MARK, run, scramVerifier, serverOn, urlAs } from './support/world.js';
 
@@ -29,6 +30,7 @@ for (const major of MAJORS) {
         'CREATE DATABASE other',
         `CREATE ROLE keyturn LOGIN CREATEROLE PASSWORD 'keyturn-password'`,
       );
+      for (const name of ['app', 'other']) await makeHostile(postgres.urlOf(name), `${name}_hostile`, { adopt: false });
       server = serverOn(postgres.urlOf('app'));
       asKeyturn = serverOn(urlAs(postgres.urlOf('app'), 'keyturn', 'keyturn-password'));
     });
