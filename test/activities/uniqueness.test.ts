@@ -11,7 +11,7 @@ import { InventoryReader } from '../../src/inventory/load.js';
 import { FileMemo } from '../../src/processes/file-memo.js';
 import { DotenvStore } from '../../src/stores/dotenv/dotenv-store.js';
 import { createFingerprinter } from '../../src/stores/fingerprint.js';
-import { VersionedStore } from '../../src/stores/versions/versioned-store.js';
+import { ChangeablePlace } from '../../src/stores/versions/changeable-place.js';
 
 const parent = mkdtempSync(join(tmpdir(), 'keyturn-unique-'));
 afterAll(() => rmSync(parent, { recursive: true, force: true }));
@@ -91,7 +91,7 @@ test('a value that another run has staged, or keeps as the previous one, is foun
 test('stores in which nothing changed are not read again, and one that changed is', async () => {
   await aMomentLater();
   await shared();
-  const read = vi.spyOn(VersionedStore.prototype as unknown as { open: () => unknown }, 'open');
+  const read = vi.spyOn(ChangeablePlace.prototype, 'open');
   try {
     expect(await shared()).toEqual([]);
     expect(read).toHaveBeenCalledTimes(0);
