@@ -8,6 +8,7 @@
 import '../domain/attempts.js';
 import '../domain/backup-runbook.js';
 import '../domain/backup.js';
+import '../domain/cancelling.js';
 import '../domain/checklist.js';
 import '../domain/encryption-runbook.js';
 import '../domain/gate.js';
