@@ -1,8 +1,9 @@
 /** What a change reaches beside its own variable and its own services: copies of the value, and services that Compose replaces too. */
 import type { Deployer } from '../deployers/deployer.js';
 import { namesOf, placeIn, samePlace } from '../domain/place.js';
-import type { RotationPlan } from '../domain/plan.js';
+import type { PlannedService, RotationPlan } from '../domain/plan.js';
 import type { SecretValue } from '../domain/secret-value.js';
+import type { SecretSlot } from '../domain/slot.js';
 import { realPlace } from '../inventory/crosscheck/places.js';
 import { secretPlacesIn } from '../processes/hidden-files.js';
 import { copiesOf } from '../stores/copies.js';
@@ -21,25 +22,52 @@ export async function askAboutCopies(plan: RotationPlan, value: SecretValue): Pr
   };
 }
 
+export interface ReachInWords {
+  readonly remarks: readonly string[];
+  readonly warnings: readonly string[];
+}
+
 /**
  * In its Compose project: the services that the deploy replaces besides those that it names (`up -d web` recreates a `db` that web
- * depends on and that is given the value too), and those that are given it and stay as they are.
+ * depends on and that is given the value too), those that are given it and stay as they are, and whether what is deployed is given it
+ * at all: else a run would change a variable that nobody reads, and complete.
  */
 export async function reachOf(
-  { containers }: Deployer,
-  plan: RotationPlan,
+  { containers }: Pick<Deployer, 'containers'>,
+  service: Pick<PlannedService, 'name' | 'deploy'>,
+  plan: Pick<RotationPlan, 'services' | 'slot'>,
   value: SecretValue,
   signal: AbortSignal,
-): Promise<string[]> {
-  if (!containers) return [];
+): Promise<ReachInWords> {
   const text = value.reveal();
-  const reach = await containers.reach([text, encodeURIComponent(text)], signal);
-  if (!reach) return [];
-  const named = plan.services.flatMap(({ deploy }) => (deploy.type === 'compose' ? (deploy.services ?? []) : []));
-  const left = reach.left.filter((service) => !named.includes(service));
-  const also = reach.replaced.filter((service) => !named.includes(service));
-  return [
-    ...(also.length > 0 ? [`the change replaces ${also.join(', ')}${named.length > 0 ? ' too' : ''}`] : []),
-    ...(left.length > 0 ? [`WARNING: ${left.join(', ')} is given the value too, and keeps the old one`] : []),
-  ];
+  const reach = containers && (await containers.reach([text, encodeURIComponent(text)], signal));
+  if (!reach) return { remarks: [], warnings: [] };
+  const named = plan.services.flatMap((one) => composeServicesOf(one) ?? []);
+  const left = reach.left.filter((other) => !named.includes(other));
+  const also = reach.replaced.filter((other) => !named.includes(other));
+  const deployed = composeServicesOf(service);
+  const given = [...reach.replaced, ...reach.left].filter((other) => deployed?.includes(other) ?? true);
+  const unread = given.length === 0 && isForCompose(plan.slot);
+  const whom = deployed === undefined ? 'no service of its project' : `none of ${deployed.join(', ')}`;
+  return {
+    remarks: also.length > 0 ? [`the change replaces ${also.join(', ')}${named.length > 0 ? ' too' : ''}`] : [],
+    warnings: [
+      ...(unread
+        ? [
+            `${plan.slot.key} is given to ${whom} by Compose: unless ${service.name} reads the file itself, it does not run on this value`,
+          ]
+        : []),
+      ...(left.length > 0 ? [`${left.join(', ')} is given the value too, and keeps the old one`] : []),
+    ],
+  };
+}
+
+/** undefined: all of the project. */
+function composeServicesOf({ deploy }: Pick<PlannedService, 'deploy'>): readonly string[] | undefined {
+  return deploy.type === 'compose' ? deploy.services : undefined;
+}
+
+/** Values of mounted files do not stand in what Compose resolves. */
+function isForCompose({ store }: SecretSlot): boolean {
+  return store.type === 'dotenv' && (store.readers?.some((reader) => reader === 'compose' || reader === 'raw') ?? true);
 }

@@ -125,8 +125,10 @@ export async function assessReadiness(
     const deployer = openDeployer(service.deploy, service.name);
     await ask(`deployer of ${service.name}`, async () => {
       const { summary } = await deployer.preflight(options.signal);
-      const remarks = value ? await reachOf(deployer, plan, value, options.signal) : [];
-      return [summary, ...remarks].join('; ');
+      if (!value) return summary;
+      const { remarks, warnings } = await reachOf(deployer, service, plan, value, options.signal);
+      const said = [summary, ...remarks, ...warnings].join('; ');
+      return warnings.length > 0 ? { warning: said } : said;
     });
     for (const check of service.health) {
       await ask(`${service.name}: ${check.name}`, async () => {
