@@ -72,8 +72,11 @@ export function activityWrapper(log: Log, fingerprintKey?: string, tellRun?: Tel
         for (const place of secretPlacesIn(args)) hideValuesOf(place);
         await meetHiddenValues();
         context.cancellationSignal.throwIfAborted();
-        const { workflowExecution: run, activityId, activityType } = context.info;
-        const purpose = { run: run?.workflowId ?? activityType, execution: run?.runId ?? '', part: activityId };
+        const { workflowExecution: run, activityId, activityType, attempt } = context.info;
+        const purpose = {
+          ...{ run: run?.workflowId ?? activityType, execution: run?.runId ?? '', part: activityId },
+          again: attempt > 1,
+        };
         const leftBehind = (error: unknown): void =>
           log('warn', `a login of this step was not dropped: ${redact(String(error))}`, { run: run?.runId });
         return await withScope(purpose, leftBehind, () => body(tools, ...args));

@@ -7,7 +7,7 @@ import type pg from 'pg';
 import type { PlannedNode } from '../domain/plan.js';
 import type { SecretValue } from '../domain/secret-value.js';
 import type { PasswordsWord, TlsWord } from '../domain/specs/database.js';
-import type { Purpose } from './access/working-login-end.js';
+import { dropWorkingLogin, findOfLostAttempts, type Purpose } from './access/working-login-end.js';
 import { WorkingLogin, type Touched, type Ways } from './access/working-login.js';
 import { withConnection, type ConnectionOptions, type ConnectionTarget } from './connection.js';
 
@@ -113,11 +113,16 @@ export class Server {
     });
   }
 
-  /** Drops the logins that were made for it. Idempotent. */
+  /** Drops the logins that were made for it, by lost attempts at the same step too. Idempotent. */
   async close(): Promise<void> {
     // The run's own signal may have gone by now.
     const where = { limit: CLOSING_MS, signal: AbortSignal.timeout(CLOSING_MS) };
     for (const login of this.logins.values()) await login.close(this.ways(where));
+    const { purpose } = this.options;
+    if (purpose?.again !== true) return;
+    const { asAdministrator, asItself } = this.ways(where);
+    const lost = await asItself((client) => findOfLostAttempts(client, purpose));
+    for (const name of lost) await asAdministrator((client) => dropWorkingLogin(client, name));
   }
 
   private ways({ limit, signal }: Where): Ways {

@@ -7,11 +7,10 @@ import pg from 'pg';
 import { KeyturnError } from '../../domain/errors.js';
 import { SecretValue } from '../../domain/secret-value.js';
 import type { PasswordsWord } from '../../domain/specs/database.js';
-import { oneLine } from '../../processes/safe-text.js';
 import { DatabaseError, type ConnectionTarget } from '../connection.js';
 import { ownersOf, standingOf, type OwnedTable, type Standing } from './nothing-to-give.js';
 import { passwordClause, sentPassword } from './sent-password.js';
-import { dropLeftovers, dropWorkingLogin, COMMENT, PREFIX, type Purpose } from './working-login-end.js';
+import { commentOf, dropLeftovers, dropWorkingLogin, COMMENT, PREFIX, type Purpose } from './working-login-end.js';
 
 type Login = NonNullable<ConnectionTarget['login']>;
 
@@ -179,10 +178,6 @@ function rightsOf(
     ...schemas.map((schema) => `GRANT USAGE ON SCHEMA ${id(schema)} TO ${id(name)}`),
     ...opened.map((table) => `GRANT ${rights} ON TABLE ${id(table.schema)}.${id(table.name)} TO ${id(name)}`),
   ];
-}
-
-function commentOf({ run, execution }: Purpose): string {
-  return `${COMMENT}${oneLine(run, 200)} (${oneLine(execution, 100)})`;
 }
 
 function notMade(error: DatabaseError): KeyturnError {
