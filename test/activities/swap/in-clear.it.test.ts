@@ -39,7 +39,8 @@ test('readiness says where the server writes passwords down, and there the new o
   await writeFile(join(directory, 'shop.yaml'), INVENTORY);
   await writeFile(join(directory, '.env'), `DATABASE_URL='${urlOf(v1)}'\n`);
   const variables = { SHOP_ADMIN: urlOf(administrator) };
-  const deps = { fingerprint: createFingerprinter('key'), variables } as unknown as ActivityDeps;
+  const namespace = () => Promise.resolve({ name: 'default', id: 'id-of-default' });
+  const deps = { fingerprint: createFingerprinter('key'), namespace, variables } as unknown as ActivityDeps;
   const { signal } = new AbortController();
   const plan = resolvePlan(await loadInventory(directory), {
     ref: { system: 'shop', environment: 'production', secret: 'DATABASE_URL' },
