@@ -77,6 +77,8 @@ test.concurrent(
     expect(exitCode).toBe(0);
     expect(stdout).toContain(`${ref}: its cancellation is asked for: it undoes "Stage a new value"`);
     expect(stdout).toContain(`${ref}: cancelled`);
+    // Undone is no time to decide.
+    expect(stdout).not.toMatch(/waits for a decision|Workflow cancelled/);
     await isAsBefore('cancel-gated');
     expect((await run('log', ref)).stdout).toContain('cancelled by ben (not today)');
     const again = await run('cancel', ref, '--as', 'ben');

@@ -491,6 +491,28 @@ describe('a cancellation', () => {
   });
 });
 
+it('while a run that was cancelled at its gate is undone, nobody is asked any more and no approval counts', async () => {
+  const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'] }) });
+  await harness.withWorker(world, async () => {
+    const handle = await harness.start(world);
+    await harness.until(handle, (status) => status.gate !== null);
+    let meanwhile: unknown;
+    const act = async (): Promise<void> => {
+      const { gate, steps } = await harness.status(handle);
+      const error = await handle.executeUpdate('approve', { args: [BEN] }).catch((reason: unknown) => reason);
+      const answer = ((error as WorkflowUpdateFailedError).cause as Error).message;
+      meanwhile = { gate, failed: steps.find(({ state }) => state === 'failed')?.error, answer };
+    };
+    world.faults.push({ activity: 'discardSecret', when: 'before', act });
+    await handle.cancel();
+    await expect(handle.result()).rejects.toThrow();
+    expect(meanwhile).toMatchObject({ gate: null, failed: 'cancelled' });
+    expect(meanwhile).toMatchObject({ answer: expect.stringContaining('no gate is open') as string });
+  });
+  expect(world.state).toMatchObject({ old: 'v1', pending: null, previous: null });
+  expect(world.state.ledger).toMatchObject([{ outcome: 'cancelled' }]);
+});
+
 it('a cancellation that the last step before the point of no return did not heed is heeded before it', async () => {
   const world = worldOf(planOf);
   await harness.withWorker(world, async () => {

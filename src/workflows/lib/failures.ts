@@ -2,6 +2,7 @@
 import {
   ActivityFailure,
   ApplicationFailure,
+  CancelledFailure,
   ChildWorkflowFailure,
   TemporalFailure,
   TimeoutFailure,
@@ -46,6 +47,8 @@ export function isForCancellation(error: unknown): boolean {
 /** The innermost message: Temporal wraps it as `Activity task failed`. */
 export function reasonOf(error: unknown): string {
   const inner = innermost(error);
+  // Temporal says of what: `Workflow cancelled`.
+  if (inner instanceof CancelledFailure) return 'cancelled';
   if (inner instanceof TimeoutFailure) return TIMEOUTS[inner.timeoutType ?? 'SCHEDULE_TO_CLOSE'] ?? inner.message;
   return inner instanceof Error ? inner.message : String(inner);
 }

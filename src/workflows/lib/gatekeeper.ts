@@ -126,24 +126,34 @@ export class Gatekeeper {
     const moot = (): boolean => outcomeOf() === undefined && (options.moot?.() ?? false);
     const decided = (): boolean => outcomeOf() !== undefined || moot();
     const summary = `Decision "${name}": ${whoMayDecide(gate)}`.slice(0, 190);
-    for (let sent = 0; !decided(); sent += 1) {
-      const left = Date.parse(gate.expiresAt) - Date.now();
-      if (left <= 0) {
-        this.close(policy.onExpiry === 'approve' ? 'approved' : 'expired', 'deadline');
-        break;
+    try {
+      for (let sent = 0; !decided(); sent += 1) {
+        const left = Date.parse(gate.expiresAt) - Date.now();
+        if (left <= 0) {
+          this.close(policy.onExpiry === 'approve' ? 'approved' : 'expired', 'deadline');
+          break;
+        }
+        const pause = Math.min(left, nextReminder(policy, sent));
+        if (await condition(decided, pause, { summary })) break;
+        if (pause < left) await remindOnce(() => options.remind(gate, sent + 1));
       }
-      const pause = Math.min(left, nextReminder(policy, sent));
-      if (await condition(decided, pause, { summary })) break;
-      if (pause < left) await remindOnce(() => options.remind(gate, sent + 1));
+    } catch (error) {
+      // Cancelled: while the run is undone nobody is asked any more, and nobody's approval counts.
+      this.takeBack();
+      throw error;
     }
     if (moot()) {
-      this.open = null;
-      this.changed();
+      this.takeBack();
       return null;
     }
     const outcome = outcomeOf();
     if (outcome?.verdict === 'approved') return outcome.inWords;
     throw new Rejected(outcome?.inWords ?? `"${name}" was rejected`);
+  }
+
+  private takeBack(): void {
+    this.open = null;
+    this.changed();
   }
 
   private takeCancelledBy(input: unknown): void {
