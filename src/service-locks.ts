@@ -1,11 +1,11 @@
 /** The locks on services as Temporal has them: who holds one, and who waits. */
 import type { Client } from '@temporalio/client';
 import { WorkflowNotFoundError } from '@temporalio/common';
-import { lockIdOf, type LockHolder, type ServiceLocks, type Waiting } from './domain/service-lock.js';
-import { SEARCH_ATTRIBUTES } from './domain/status.js';
+import { lockIdOf, type LockHolder, type ServiceLocks, type UnderWay } from './domain/service-lock.js';
+import { LIST_NOTE, SEARCH_ATTRIBUTES } from './domain/status.js';
 
-/** More waiting for one service than anybody looks at. */
-const MOST_WAITING = 200;
+/** More runs on one service than anybody looks at. */
+const MOST = 200;
 
 export function serviceLocks(client: Client): ServiceLocks {
   return {
@@ -25,26 +25,11 @@ export function serviceLocks(client: Client): ServiceLocks {
         throw error;
       }
     },
-    waiting: async (things) => {
-      const { services, turn } = SEARCH_ATTRIBUTES;
-      const named = things.map((thing) => `${services} = "${thing.replaceAll(/["\\]/g, '?')}"`).join(' OR ');
-      const query = `(${named}) AND ${turn} IS NOT NULL AND ExecutionStatus = "Running"`;
-      const found: Waiting[] = [];
-      for await (const run of client.workflow.list({ query, pageSize: MOST_WAITING })) {
-        const said = new Map<string, unknown>(
-          run.typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]),
-        );
-        const [own, wanted] = [said.get(turn), said.get(services)];
-        if (typeof own === 'string')
-          found.push({
-            workflowId: run.workflowId,
-            turn: own,
-            things: Array.isArray(wanted) ? wanted.map(String) : [],
-          });
-        if (found.length >= MOST_WAITING) break;
-      }
-      return found;
-    },
+    waiting: async (things) =>
+      (await underWay(client, things, `AND ${SEARCH_ATTRIBUTES.turn} IS NOT NULL`)).flatMap((run) =>
+        run.turn === null ? [] : [{ workflowId: run.workflowId, things: run.things, turn: run.turn }],
+      ),
+    underWay: (things) => underWay(client, things),
     free: async ({ thing, runId }, why) => {
       try {
         await client.workflow.getHandle(lockIdOf(thing), runId).terminate(why);
@@ -55,9 +40,38 @@ export function serviceLocks(client: Client): ServiceLocks {
   };
 }
 
+async function underWay(client: Client, things: readonly string[], more = ''): Promise<UnderWay[]> {
+  if (things.length === 0) return [];
+  const { services, turn, system, environment, secret } = SEARCH_ATTRIBUTES;
+  const named = things.map((thing) => `${services} = "${thing.replaceAll(/["\\]/g, '?')}"`).join(' OR ');
+  const query = `(${named}) AND ExecutionStatus = "Running" ${more}`;
+  const found: UnderWay[] = [];
+  for await (const run of client.workflow.list({ query, pageSize: MOST })) {
+    const said = new Map<string, unknown>(
+      run.typedSearchAttributes.getAll().map(({ key, value }) => [key.name, value]),
+    );
+    const text = (name: string): string | null => {
+      const value = said.get(name);
+      return typeof value === 'string' ? value : null;
+    };
+    const deployed = said.get(services);
+    found.push({
+      ref: [system, environment, secret].map((name) => text(name) ?? '?').join('/'),
+      workflowId: run.workflowId,
+      since: run.startTime.toISOString(),
+      things: Array.isArray(deployed) ? deployed.map(String) : [],
+      turn: text(turn),
+      note: (run.memo?.[LIST_NOTE] ?? null) as UnderWay['note'],
+    });
+    if (found.length >= MOST) break;
+  }
+  return found;
+}
+
 /** Where there is no Temporal to ask: nobody is seen to hold anything. */
 export const NO_LOCKS: ServiceLocks = {
   latest: () => Promise.resolve(null),
   waiting: () => Promise.resolve([]),
+  underWay: () => Promise.resolve([]),
   free: () => Promise.resolve(),
 };

@@ -32,6 +32,7 @@ import { askAboutCopies, reachOf } from './reach.js';
 import type { Holder, LeftBehind, Readiness, ReadinessAnswers } from './rotation-activities.js';
 import { deployedByAnother, thingsOf } from './service-locks.js';
 import { askAboutSwap, passwordInUse, rolesOf } from './swap/readiness.js';
+import { askWhoIsUnderWay } from './under-way.js';
 import { judgeOthers } from './other-values.js';
 import { inTheSamePlace, sharedWith } from './uniqueness.js';
 import { rehearseProof } from './verification.js';
@@ -246,7 +247,8 @@ export async function askReadiness(
     look: true,
   });
   const problems = lines.filter(({ state }) => state === 'problem').length;
-  return { summary: `${lines.length} questions asked, ${problems} problems`, worker: deps.worker, lines };
+  const summary = `${lines.length} questions asked, ${problems} problems`;
+  return { summary, worker: deps.worker, lines: [...lines, ...(await askWhoIsUnderWay(plan, deps))] };
 }
 
 function heldBy({ workflowId, runId, phase, startedAt }: Holder): KeyturnError {

@@ -4,12 +4,13 @@
  */
 import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
+import { KeyturnError } from '../domain/errors.js';
 import type { PlannedNode } from '../domain/plan.js';
 import type { SecretValue } from '../domain/secret-value.js';
 import type { PasswordsWord, TlsWord } from '../domain/specs/database.js';
 import { dropWorkingLogin, findOfLostAttempts, type Purpose } from './access/working-login-end.js';
 import { WorkingLogin, type Touched, type Ways } from './access/working-login.js';
-import { withConnection, type ConnectionOptions, type ConnectionTarget } from './connection.js';
+import { DatabaseError, withConnection, type ConnectionOptions, type ConnectionTarget } from './connection.js';
 
 export interface Login {
   readonly user: string;
@@ -44,6 +45,7 @@ export interface Where
 }
 
 export const PRIMARY = 'primary';
+const NO_RIGHT = '42501';
 /** Milliseconds for everything on one connection: taking over what a large schema's role owns may wait for locks. */
 const LIMIT_MS = 60_000;
 
@@ -93,10 +95,14 @@ export class Server {
   ): Promise<T> {
     const { admit } = this.options;
     const login = await this.workingLogin(touched).get(this.ways(where));
-    return await this.connect(login, where, async (client) => {
-      await admit?.(client);
-      return work(client);
-    });
+    try {
+      return await this.connect(login, where, async (client) => {
+        await admit?.(client);
+        return work(client);
+      });
+    } catch (error) {
+      throw login === null ? error : triedAgain(error);
+    }
   }
 
   /**
@@ -184,4 +190,21 @@ export class Server {
       work,
     );
   }
+}
+
+/**
+ * A right that a step's login lacks: it has those of the tables' owner as that was when it was made, and a swap by another run may have
+ * handed them on since. The next attempt has those of the owner then.
+ */
+function triedAgain(error: unknown): unknown {
+  if (!(error instanceof KeyturnError)) return error;
+  const { code, message, effect, hint, diagnosis } = error;
+  const options = {
+    ...{ effect, retryable: true, cause: error },
+    ...(hint === undefined ? {} : { hint }),
+    ...(diagnosis === undefined ? {} : { diagnosis }),
+  };
+  if (error instanceof DatabaseError && error.sqlState === NO_RIGHT)
+    return new DatabaseError(code, message, NO_RIGHT, options);
+  return code === 'insufficient-privilege' ? new KeyturnError(code, message, options) : error;
 }

@@ -3,6 +3,7 @@
  * what is deployed: Temporal runs at most one workflow under it.
  */
 import { isExposed, type Reason } from './reason.js';
+import type { ListNote, OpenGate } from './status.js';
 
 export const LOCK_WORKFLOW_TYPE = 'holdService';
 
@@ -31,11 +32,26 @@ export interface Waiting {
   readonly turn: string;
 }
 
+/** A run that goes on, whether it holds the lock, waits for it, or neither. */
+export interface UnderWay {
+  /** `SYSTEM/ENV/SECRET`. */
+  readonly ref: string;
+  readonly workflowId: string;
+  readonly since: string;
+  /** What it deploys. */
+  readonly things: readonly string[];
+  /** null: it does not wait for a service. */
+  readonly turn: string | null;
+  readonly note: (Pick<ListNote, 'step' | 'wait'> & { readonly gate: Pick<OpenGate, 'name'> | null }) | null;
+}
+
 export interface ServiceLocks {
   /** null: nobody has ever held it, as far as Temporal still knows. */
   latest(thing: string): Promise<LockRecord | null>;
   /** Runs that wait for one of these. As Temporal's visibility has them, so a moment late. */
   waiting(things: readonly string[]): Promise<Waiting[]>;
+  /** Runs that deploy one of these. As Temporal's visibility has them. */
+  underWay(things: readonly string[]): Promise<UnderWay[]>;
   /** Frees what nobody holds any more; whoever was faster is right too. */
   free(lock: LockRecord, why: string): Promise<void>;
 }

@@ -22,6 +22,7 @@ function locksOf({ held = [], waiting = [] }: Standing): {
     serviceLocks: {
       latest: (thing) => Promise.resolve(latest(thing)),
       waiting: (things) => Promise.resolve(waiting.filter((one) => one.things.some((thing) => things.includes(thing)))),
+      underWay: () => Promise.resolve([]),
       free: () => Promise.reject(new Error('it is held by somebody')),
     },
     findHolder: () => Promise.resolve({ workflowId: HOLDER.workflowId } as never),

@@ -58,6 +58,27 @@ it('steps that end at once on one table leave nothing: each takes back what it w
   }
 });
 
+it('a right that it lacks since the table was handed on is had by the next attempt', async () => {
+  const heir = freshRoleName('heir');
+  await run(
+    app.url,
+    `CREATE ROLE ${id(heir)}; CREATE TABLE handed_on (id int); ALTER TABLE handed_on OWNER TO ${id(heir)}`,
+  );
+  const next = freshRoleName('next_owner');
+  const server = serverFor({ ...PURPOSE, part: '20' }, 'public.handed_on');
+  const failed = await server
+    .asWorker(async (client) => {
+      await run(app.url, `CREATE ROLE ${id(next)}; ALTER TABLE handed_on OWNER TO ${id(next)}`);
+      await client.query('SELECT FROM handed_on');
+    })
+    .catch((error: unknown) => error);
+  expect(failed).toMatchObject({ sqlState: '42501', retryable: true });
+  await server.close();
+  const again = serverFor({ ...PURPOSE, part: '20', again: true }, 'public.handed_on');
+  await again.asWorker((client) => client.query('SELECT FROM handed_on'));
+  await again.close();
+});
+
 it('another execution of the run drops what all steps of one that is over have left, and not its own', async () => {
   const next = { ...PURPOSE, execution: freshRoleName('next') };
   await killedAt(PURPOSE);

@@ -26,13 +26,13 @@ const ORDERS: readonly Order[] = [
   ['KEY', 'DATABASE_URL', 'SESSION_SECRET'],
 ];
 
-type Start = (system: System, order: Order) => Promise<WorkflowHandle[]>;
+type Start = (system: System, order: Order, whileTheyWait: () => Promise<void>) => Promise<WorkflowHandle[]>;
 
 /** All three before the first has come to anything. */
 const atOnce: Start = async (system, order) => await Promise.all(order.map((secret) => stage.rotate(system, secret)));
 
 /** The second while the service is being deployed or stands still for the first, the third once the second waits. */
-const oneAfterTheOther: Start = async (system, order) => {
+const oneAfterTheOther: Start = async (system, order, whileTheyWait) => {
   const touching = new Held();
   system.faults.set(`${SECRETS[order[0]].touches} 1`, touching.fault);
   const handles = [await stage.rotate(system, order[0])];
@@ -43,6 +43,7 @@ const oneAfterTheOther: Start = async (system, order) => {
       handles.push(handle);
       await stage.until(handle, waitsOrHasEnded);
     }
+    await whileTheyWait();
   } finally {
     touching.release();
   }
@@ -57,11 +58,23 @@ describe.concurrent.each([
   ['at once', atOnce],
   ['one after the other', oneAfterTheOther],
 ])('started %s', (_, start) => {
-  it.concurrent.for(ORDERS)('%s, %s, %s: all complete', async (order, { expect }) => {
+  it.concurrent.for(ORDERS)('%s, %s, %s: all complete', async (order, context) => {
+    const { expect } = context;
     const system = await stage.system(ORDERS.indexOf(order) % 2 === 0 ? 'copy' : 'group');
     const { web, before, database } = system;
     try {
-      const handles = await start(system, order);
+      const [first, second, third] = order;
+      const handles = await start(system, order, async () => {
+        // Visibility comes a moment late.
+        await context.expect
+          .poll(() => stage.whoIsUnderWay(system, third))
+          .toEqual(
+            [
+              `under way on web: ${system.name}/production/${first}: it deploys now, and this run would wait for that`,
+              `under way on web: ${system.name}/production/${second}: it waits for its turn to deploy`,
+            ].sort(),
+          );
+      });
       expect(await Promise.all(handles.map(endOf))).toEqual(['completed', 'completed', 'completed']);
 
       const reports = await Promise.all(handles.map((handle) => handle.result() as Promise<RotationReport>));
