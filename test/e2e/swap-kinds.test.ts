@@ -283,6 +283,5 @@ async function ledgerTable(): Promise<string> {
 
 /** Locks on services have histories too, which are searched as well. */
 function rotationsIn(texts: ReadonlyMap<string, string>): number {
-  return [...texts.keys()].filter((name) => name.startsWith('history of ') && !name.startsWith('history of service:'))
-    .length;
+  return [...texts.keys()].filter((name) => /^history of (?!service:|plan:)/.test(name)).length;
 }

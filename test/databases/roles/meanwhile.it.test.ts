@@ -197,8 +197,9 @@ it('a foreign server’s password is in no log when somebody else makes the same
   try {
     await other.query(`BEGIN; CREATE USER MAPPING FOR ${id(fresh)} SERVER ${id(owner)} OPTIONS (user 'theirs')`);
     const carrying = inTransaction(server, {}, (session) => carryMappings(session, { from: old, to: fresh }));
-    // Long enough for it to wait on the other transaction; a shorter time would only show the simpler case.
-    await sleep(500);
+    // Once it waits on the other transaction: before that only the simpler case would be shown. It waits for half a second at most.
+    const waiting = 'SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))';
+    await expect.poll(async () => (await other.query(waiting)).rowCount, { interval: 10 }).toBe(1);
     await other.query('COMMIT');
     await carrying;
   } finally {
