@@ -62,9 +62,13 @@ function refuseWhatIsTooLate(found: readonly Outlook[]): void {
 /** @throws KeyturnError `not-confirmed`. */
 function askFirst(found: readonly Outlook[], command: string): void {
   if (found.every(({ harmless }) => harmless)) return;
-  throw new KeyturnError('not-confirmed', found.map(({ run, will }) => `cancelling ${run.ref}: ${will}`).join('; '), {
-    hint: `if that is wanted: ${invocation()} ${command}`,
-  });
+  throw new KeyturnError(
+    'not-confirmed',
+    found.map(({ run, will }) => `${run.ref} is not cancelled yet: if it is, ${will}`).join('; '),
+    {
+      hint: `if that is wanted: ${invocation()} ${command}`,
+    },
+  );
 }
 
 /** The name first, so that a run that takes both at once has it. */

@@ -45,16 +45,16 @@ export async function discard(
     });
   const plan = inventory.plan(ref, { operator: by, reason: 'routine' });
   const name = formatRef(ref);
-  if (plan.kind === 'encryption')
-    throw new KeyturnError('no-runbook', `${name} is an encryption key: rows may be under either of the two`, {
-      hint: `put back what stood in its place, and start ${invocation()} rotate ${name}: it counts the rows first`,
-    });
   // Fingerprints are not shown here: any key will do.
   const store = openStore(plan.slot.store, { fingerprint: createFingerprinter(randomBytes(32).toString('hex')) });
   return await withTemporal(context, async ({ temporal }) => {
     const versions = await store.describe(plan.slot);
     const { rotation } = versions;
     if (rotation === null) throw new KeyturnError('nothing-staged', `no run has left anything beside ${name}`);
+    if (plan.kind === 'encryption')
+      throw new KeyturnError('no-runbook', `${name} is an encryption key: rows may be under either of the two`, {
+        hint: `the next run counts the rows first: ${invocation()} rotate ${name} --operator YOUR-NAME; where somebody has changed its place by hand since, put back what stood there before`,
+      });
     const doubts = await doubtsAbout(plan, versions, temporal);
     if (doubts.length > 0 && !yes)
       throw new KeyturnError('not-known', `what run ${rotation} left may be in use: ${doubts.join('; ')}`, {
@@ -97,7 +97,7 @@ async function doubtsAbout(
   const shown = reached !== 'old only';
   if (isOver && shown && !known?.edited)
     throw new KeyturnError('in-use', `${name} can be settled by a run: ${cameTo({ reached, arrangement })}`, {
-      hint: `start ${invocation()} rotate ${name}, which settles it first, by its own rules`,
+      hint: `the next run settles it first, by its own rules: ${invocation()} rotate ${name} --operator YOUR-NAME`,
     });
   return [
     ...(isOver ? [] : [`whether that run is over is not known in the Temporal namespace "${here.name}"`]),

@@ -21,6 +21,11 @@ export async function log(context: Context, refText: string | undefined, options
   if (options.head !== undefined && !options.verify) {
     throw new KeyturnError('bad-usage', '--head is what --verify compares with', { hint: 'add --verify' });
   }
+  if (options.head !== undefined && !/^[0-9a-f]{64}$/.test(options.head)) {
+    throw new KeyturnError('bad-usage', '--head must be 64 hexadecimal digits, as log --verify prints it', {
+      hint: 'give the whole of it',
+    });
+  }
   if (options.csv && (context.console.json || options.verify)) {
     throw new KeyturnError('bad-usage', '--csv goes with neither --json nor --verify', { hint: 'choose one' });
   }

@@ -8,7 +8,7 @@ export async function reachingTemporal<T>(address: string | undefined, connect: 
   } catch (error) {
     if (!(error instanceof Error) || error.name !== 'TransportError') throw error;
     throw new KeyturnError('temporal-unavailable', `cannot reach Temporal at ${address ?? 'localhost:7233'}`, {
-      hint: 'set TEMPORAL_ADDRESS (or a Temporal profile), or start everything embedded with `npm start`',
+      hint: 'does a server run there? TEMPORAL_ADDRESS or a Temporal profile says where; without either, npm start brings its own',
       retryable: true,
       cause: error,
     });

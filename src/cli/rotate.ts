@@ -81,7 +81,8 @@ export async function runAndWatch(
     const ref = formatRef(selector);
     const unserved = await unpolled(connected.temporal, [connected.settings.taskQueue, ...request.queues]);
     const facts = { ref, ...run, workflowType, url };
-    if (!options.wait) {
+    // Nobody comes to a gate without a worker: a job that waits for one would never end.
+    if (!options.wait || (options.stopAtGate && unserved.length > 0)) {
       console.document({ ...facts, state: 'started', unservedQueues: unserved });
       if (unserved.length === 0) {
         if (!console.json) console.note(`watch it: ${invocation()} status ${ref}`);
@@ -156,7 +157,7 @@ async function heldBy(
   const phase = state ? `, phase "${state.phase}", asked for by ${state.operator}` : '';
   const since = holder ? ` (run ${holder.runId} since ${holder.startTime.toISOString()}${phase})` : '';
   return new KeyturnError(FAILURE_TYPES.held, `${workflowId} is already running${since}`, {
-    hint: `look at it: ${link ?? `${invocation()} status ${ref}`}; one rotation a secret at a time`,
+    hint: `one rotation a secret at a time. See it: ${invocation()} status ${ref}${link === null ? '' : `, or ${link}`}; end it: ${invocation()} cancel ${ref} --as YOUR-NAME`,
     cause,
   });
 }

@@ -1,5 +1,6 @@
 /** Sends what a person decides to a run, by an update, so that a refusal comes back with its reason. */
 import { KeyturnError } from '../domain/errors.js';
+import { DEFAULT_TASK_QUEUE } from '../domain/messages.js';
 import { invocation } from './invocation.js';
 import { askStatus, describeRun, isSilence } from './runs.js';
 import { applicationFailureOf, isNoWorker, within, type TemporalClient } from './temporal.js';
@@ -22,14 +23,15 @@ export interface Update {
  */
 export async function sendUpdate<T>(temporal: TemporalClient, { name, workflowId, input, ref }: Update): Promise<T> {
   const handle = temporal.client.workflow.getHandle(workflowId);
-  const isRunning = (await describeRun(temporal, workflowId))?.status.name === 'RUNNING';
-  const answer = isRunning ? await askStatus(temporal, workflowId) : 'starting';
+  const run = await describeRun(temporal, workflowId);
+  const queue = run?.taskQueue ?? DEFAULT_TASK_QUEUE;
+  const answer = run?.status.name === 'RUNNING' ? await askStatus(temporal, workflowId) : 'starting';
   if (isSilence(answer)) {
     const why = answer === 'no worker' ? 'no worker answers for it' : 'its code fails on its worker';
     throw new KeyturnError('no-worker', `the run is there, but ${why}: nothing was sent`, {
       hint:
         answer === 'no worker'
-          ? `start one where the secrets are: ${invocation()} worker; then decide again`
+          ? `start one where the secrets are, for the run's task queue: ${invocation()} worker --task-queue ${queue}; then decide again`
           : "see the worker's log, and start a repaired worker; then decide again",
       retryable: true,
     });
@@ -46,7 +48,7 @@ export async function sendUpdate<T>(temporal: TemporalClient, { name, workflowId
     }
     if (error instanceof Error && error.name === 'WorkflowNotFoundError') {
       throw new KeyturnError('run-not-found', `no run of ${ref} is waiting: none is running`, {
-        hint: `see the last one: ${invocation()} status ${ref}`,
+        hint: `see what runs: ${invocation()} status; the last one of it, if there was any: ${invocation()} status ${ref}`,
         cause: error,
       });
     }

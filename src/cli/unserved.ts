@@ -81,7 +81,7 @@ export function workerHint(queues: readonly string[]): string {
 }
 
 export function unservedText(queue: string): string {
-  return `${noWorkerText(queue)}: the run goes on as soon as one does (worker --task-queue ${queue})`;
+  return `${noWorkerText(queue)}: the run goes on as soon as one does (keyturn worker --task-queue ${queue})`;
 }
 
 /** Only history says to which queue an activity went. */

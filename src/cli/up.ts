@@ -52,7 +52,9 @@ export async function up(context: Context, options: UpOptions): Promise<ExitCode
   const running = await liveSession(context.cwd);
   if (running) {
     const where = running.uiUrl ?? running.temporalAddress;
-    console.note(`another one runs for this directory already (${where}); from now on, commands here find the new one`);
+    console.note(
+      `another one runs for this directory already (${where}); once this one is up, commands here find it instead`,
+    );
   }
   const shutdown = createShutdown({ report: (line) => console.note(line) });
   const state = options.state === undefined ? null : resolve(context.cwd, options.state);

@@ -27,11 +27,16 @@ const SCRIPTS: readonly (readonly [string, RegExp])[] = [
   ['Thai', /\p{Script=Thai}/u],
 ];
 
+/** Printed where a person's own name must stand; pasted as it is, nobody would have decided. */
+const SAMPLES = ['YOUR-NAME', 'you@example.test'];
+
 /** What keeps a text from being the name of a person; null when it is one. */
 export function personProblem(text: string): string | null {
   if (text.length > 2 * LONGEST) return `must be ${LONGEST} characters at most`;
   const name = plain(text);
   if (name.length < 2) return 'must name a person';
+  const sample = SAMPLES.find((one) => samePerson(one, name));
+  if (sample !== undefined) return `must be your own name, in place of ${sample}`;
   if (name.length > LONGEST) return `must be ${LONGEST} characters at most`;
   if (INVISIBLE.test(text.trim())) return 'must be one line of visible characters';
   if (OF_RECORDS.test(name)) return 'must be a name or an address, without ; , ( ) < > " ` [ ] { }';

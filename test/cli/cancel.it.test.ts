@@ -69,7 +69,7 @@ test.concurrent(
     const asked = await run('cancel', ref, '--as', 'ben');
     expect(asked).toMatchObject({ exitCode: 1, stdout: '' });
     expect(asked.stderr).toBe(
-      `error: cancelling ${ref}: it undoes "Stage a new value"\nhint: if that is wanted: keyturn cancel ${ref} --as ben --yes`,
+      `error: ${ref} is not cancelled yet: if it is, it undoes "Stage a new value"\nhint: if that is wanted: keyturn cancel ${ref} --as ben --yes`,
     );
     expect((await run('status', ref)).stdout).toContain('waits for a decision');
 
@@ -151,7 +151,7 @@ test.concurrent(
     const asked = await run('cancel', ref, '--as', 'ben');
     expect(asked.exitCode).toBe(1);
     const will = `what it has begun is undone as soon as a worker polls the task queue "${LEFT}" (keyturn worker --task-queue ${LEFT})`;
-    expect(asked.stderr).toContain(`error: cancelling ${ref}: ${will}`);
+    expect(asked.stderr).toContain(`error: ${ref} is not cancelled yet: if it is, ${will}`);
     expect(asked.stderr).toContain(
       `temporal workflow terminate --workflow-id rotate:${ref} frees it and undoes nothing`,
     );

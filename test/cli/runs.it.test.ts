@@ -161,7 +161,9 @@ describe('a gate', () => {
         `^error: rotate:${ref} is already running \\(run [0-9a-f-]{36} since .*phase "Approval.*asked for by ana`,
       ),
     );
-    expect(stderr).toMatch(/^hint: look at it: http:\/\/ui\.example\.test\//m);
+    expect(stderr).toMatch(
+      /^hint: one rotation .*keyturn status .*, or http:\/\/ui\.example\.test\/.*; end it: keyturn cancel .* --as YOUR-NAME$/m,
+    );
   });
 
   test.each([
@@ -248,6 +250,9 @@ test('a run that no worker serves is listed as such; approving it exits 5, sayin
   expect(started.stderr).toContain(
     `error: no worker polls the task queue "${queue}": the run is started, and waits until one does\nhint: start one where the secrets are: keyturn worker --task-queue ${queue}; `,
   );
+  // Nor does a job that waits for a gate wait for ever.
+  const other = 'cli-alone/production/SESSION_SECRET';
+  expect((await keyturn.run(['rotate', other, '--operator', 'ana', '--stop-at-gate'], alone)).exitCode).toBe(5);
   const { stdout, stderr: complaint } = await run('status');
   expect(stdout, complaint).toMatch(
     new RegExp(`^${ref} +rotateSessionSecret +unknown +\\S+ ago +a worker: none answers`, 'm'),
@@ -255,7 +260,7 @@ test('a run that no worker serves is listed as such; approving it exits 5, sayin
   const { exitCode, stderr } = await run('approve', ref, '--as', 'ben');
   expect(exitCode).toBe(5);
   expect(stderr).toMatch(
-    /^error: the run is there, but no worker answers for it: nothing was sent\nhint: start one where the secrets are: .* worker; /,
+    /^error: the run is there, but no worker answers for it: nothing was sent\nhint: start one where the secrets are, .*: keyturn worker --task-queue [^;]+; /,
   );
 }, 90_000);
 

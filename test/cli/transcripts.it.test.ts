@@ -57,6 +57,10 @@ describe('bad usage exits 2 with an error and a hint, and nothing on standard ou
     [['log', '--limit', '0'], 'It must be a whole number from 1.'],
     [['log', '--head', 'abc'], 'error: --head is what --verify compares with\nhint: add --verify'],
     [
+      ['log', '--verify', '--head', 'abc'],
+      'error: --head must be 64 hexadecimal digits, as log --verify prints it\nhint: give the whole of it',
+    ],
+    [
       ['approve', 'shop/staging/SESSION_SECRET', '--as', 'x'],
       'error: --as: must name a person\nhint: type it as in: keyturn approve shop/staging/SESSION_SECRET --as ben@example.test',
     ],

@@ -21,6 +21,8 @@ describe('a name is refused', () => {
     ['of two people', 'ana, ben', 'without ; , ( )'],
     ['with a semicolon from another alphabet', 'ana\u037e approved by ben', 'without ; , ( )'],
     ['that is a secret', 'ghp_abcdefghijklmnopqrstuvwx', 'looks like a secret'],
+    ['that was printed to be replaced', 'your-name', 'must be your own name, in place of YOUR-NAME'],
+    ['that a checklist shows as a sample', 'you@example.test', 'must be your own name'],
     ['of no length', ' \u00a0 ', 'must name a person'],
     ['longer than any, however long', 'a'.repeat(1_000_000), '120 characters'],
     ['that grows when it is written out', '\ufdfa'.repeat(100), '120 characters'],
