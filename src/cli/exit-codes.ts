@@ -1,5 +1,5 @@
 /** The one place where an error's code becomes the process's exit code. */
-import type { Outcome } from '../domain/report.js';
+import { endOf } from '../domain/report.js';
 
 export const EXIT = {
   done: 0,
@@ -70,8 +70,8 @@ export function exitCodeOf(errorCode: string): ExitCode {
   return EXIT.failed;
 }
 
-export function exitCodeOfOutcome(outcome: Outcome): ExitCode {
-  switch (outcome) {
+export function exitCodeOfReport(report: Parameters<typeof endOf>[0]): ExitCode {
+  switch (endOf(report)) {
     case 'completed':
       return EXIT.done;
     case 'rejected':
@@ -79,6 +79,8 @@ export function exitCodeOfOutcome(outcome: Outcome): ExitCode {
     case 'rolled back':
     case 'cancelled':
       return EXIT.rejected;
+    // Refused by its first step: nothing of it was tried, so nothing was rolled back.
+    case 'not begun':
     case 'stopped':
       return EXIT.failed;
   }

@@ -13,7 +13,7 @@ import { parseRotateInput, type RotateInput } from '../domain/messages.js';
 import { formatRef, rotationWorkflowId, type SecretRef, type SecretSelector } from '../domain/refs.js';
 import { endingLines, outcomeWord } from './checklist.js';
 import type { Context } from './context.js';
-import { EXIT, exitCodeOf, exitCodeOfOutcome, type ExitCode } from './exit-codes.js';
+import { EXIT, exitCodeOf, exitCodeOfReport, type ExitCode } from './exit-codes.js';
 import { follow, type Seen, type Watched } from './follow.js';
 import { watchInterrupts } from './interrupts.js';
 import { openInventory } from './open-inventory.js';
@@ -221,5 +221,5 @@ export function exitCodeOfEnding({ console }: Context, { reports, failure }: End
   console.note(`error: ${failure?.message ?? `${unfinished?.ref ?? 'the run'} was ${unfinished?.outcome ?? 'ended'}`}`);
   const todo = unfinished?.todo[0] ?? failure?.hint ?? null;
   if (todo !== null) console.note(`hint: ${todo}`);
-  return unfinished ? exitCodeOfOutcome(unfinished.outcome) : exitCodeOf(failure?.type ?? 'failed');
+  return unfinished ? exitCodeOfReport(unfinished) : exitCodeOf(failure?.type ?? 'failed');
 }

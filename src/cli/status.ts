@@ -1,8 +1,9 @@
 /** `keyturn status`: what runs (status-list.ts); with a reference, one run's full checklist. */
+import { endOf } from '../domain/report.js';
 import type { SecretSelector } from '../domain/refs.js';
 import { reportLines, statusLines } from './checklist.js';
 import type { Context } from './context.js';
-import { EXIT, exitCodeOfOutcome, type ExitCode } from './exit-codes.js';
+import { EXIT, exitCodeOfReport, type ExitCode } from './exit-codes.js';
 import { invocation } from './invocation.js';
 import { runLink, type Ui } from './links.js';
 import { listHolding } from './running.js';
@@ -84,13 +85,19 @@ function showOne({ console }: Context, view: ShownView, ui: Ui, separate: boolea
     );
   for (const report of view.ending?.reports ?? []) lines.push(...reportLines(report, console.paint));
   if (lines.length === 0) lines.push(`${view.workflowId}: ${view.state.toLowerCase()}, started ${view.startedAt}`);
-  if (view.ending?.failure) lines.push('', `ended with ${view.ending.failure.type}: ${view.ending.failure.message}`);
+  if (view.ending?.failure) lines.push('', `ended with ${endedWith(view.ending)}`);
   if (answer !== null && isSilence(answer) && view.state === 'RUNNING') lines.push(SILENCE[answer]);
   lines.push(...view.unservedQueues.map(unservedText));
   if (brokenOff(view)) lines.push('', ...brokenOffLines(selectorOf(view)));
   for (const line of lines) console.say(line);
   const link = runLink(ui, view.workflowId, view.runId);
   if (link !== null) console.note(`in the UI: ${link}`);
+}
+
+/** What its first step refused was rolled back by nothing. */
+function endedWith({ failure, reports }: NonNullable<RunView['ending']>): string {
+  const refused = reports.length > 0 && reports.every((report) => endOf(report) === 'not begun');
+  return `${refused ? 'not begun' : failure?.type}: ${failure?.message}`;
 }
 
 function documentOf(views: readonly ShownView[], ui: Ui): unknown {
@@ -102,7 +109,7 @@ function exitCodeOfView(view: RunView): ExitCode {
   if (status?.gate) return EXIT.waiting;
   if (view.state === 'RUNNING') return EXIT.done;
   const reports = view.ending?.reports.length ? view.ending.reports : status?.report ? [status.report] : [];
-  const codes = reports.map((report) => exitCodeOfOutcome(report.outcome));
+  const codes = reports.map((report) => exitCodeOfReport(report));
   const failed = view.ending?.failure && codes.length === 0 ? EXIT.failed : EXIT.done;
   return codes.find((code) => code !== EXIT.done) ?? failed;
 }

@@ -255,13 +255,13 @@ describe('what goes wrong is told with what to do', () => {
     }
   }, 60_000);
 
-  test('a backup that cannot be made exits 3 when nothing was begun', async () => {
+  test('a backup that cannot be made exits 1 when nothing was begun', async () => {
     const path = join(keyturn.directory, 'id.txt');
     const before = await readFile(path, 'utf8');
     await writeFile(path, await generateIdentity());
     const { exitCode, stderr } = await run('backup', `${SYSTEM}/production/key`, '--operator', 'ana', '--wait');
     await writeFile(path, before);
-    expect(exitCode).toBe(3);
+    expect(exitCode).toBe(1);
     expect(stderr).toContain('belongs to none of the recipients');
     expect(stderr).toContain('nothing was changed');
   });

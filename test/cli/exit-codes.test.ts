@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { exitCodeOf, exitCodeOfOutcome, EXIT_CODE_HELP } from '../../src/cli/exit-codes.js';
+import { exitCodeOf, exitCodeOfReport, EXIT_CODE_HELP } from '../../src/cli/exit-codes.js';
 import { describeFailure } from '../../src/cli/failure.js';
 import { KeyturnError } from '../../src/domain/errors.js';
 import { OUTCOMES } from '../../src/domain/report.js';
@@ -24,7 +24,7 @@ test.each([
 });
 
 test('only a completed run is a success, and only a stopped one needs a person', () => {
-  expect(Object.fromEntries(OUTCOMES.map((outcome) => [outcome, exitCodeOfOutcome(outcome)]))).toEqual({
+  expect(Object.fromEntries(OUTCOMES.map((outcome) => [outcome, exitCodeOfReport({ outcome })]))).toEqual({
     completed: 0,
     rejected: 3,
     aborted: 3,
@@ -32,6 +32,10 @@ test('only a completed run is a success, and only a stopped one needs a person',
     cancelled: 3,
     stopped: 1,
   });
+});
+
+test('a run that its first step refuses has rolled nothing back: it ends as plan does', () => {
+  expect(exitCodeOfReport({ outcome: 'rolled back', notBegun: true })).toBe(1);
 });
 
 test('every exit code that a verb can end with is in the help', () => {

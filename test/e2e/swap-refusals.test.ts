@@ -104,7 +104,7 @@ async function refused(changed: Inventory, problem: RegExp, hint: RegExp): Promi
   expect(plan.stdout).toContain('a run would stop at its first step; nothing has been changed');
 
   const run = await stage.keyturn('rotate', REF, '--operator', 'ana@example.test', '--wait');
-  expect(run.exitCode, run.stdout).toBe(3);
+  expect(run.exitCode, run.stdout).toBe(1);
   const [error = ''] = /^error: .*$/m.exec(run.stderr) ?? [];
   expect(error).toMatch(problem);
   expect(error).toContain('nothing was changed');
