@@ -9,6 +9,7 @@ import type { RotationPlan } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
 import type { StepOutline } from '../domain/outline.js';
 import { outlineOf } from '../domain/outline-of.js';
+import { isExposed } from '../domain/reason.js';
 import { overlapMilliseconds } from '../domain/session-runbook.js';
 import { delayOf } from '../domain/swap-runbook.js';
 import type { ApprovalSpec } from '../domain/specs/policy.js';
@@ -120,8 +121,13 @@ function show(
     const undo = step.undo === 'nothing to undo' ? '' : paint.dim(` [${step.undo}]`);
     console.say(`  ${String(index + 1).padStart(2)}. ${step.title}: ${step.detail}${undo}`);
   });
+  const change = isExposed(made.reason) ? steps.find(({ key }) => CHANGES.includes(key)) : undefined;
+  if (change)
+    console.say(
+      `  From "${change.title}" on a cancellation comes too late; only the failure of a step "undone on failure" leads back.`,
+    );
   console.say();
-  console.say(`  who approves: ${approvalText(made.approval)}`);
+  console.say(`  who approves: ${approvalText(made.approval, steps)}`);
   const waits = waitText(made);
   if (waits) console.say(`  it waits: ${waits}`);
   console.say();
@@ -136,12 +142,16 @@ function show(
   }
 }
 
-function approvalText(approval: ApprovalSpec): string {
-  if (approval.gates.length === 0) return 'nobody, no gates';
+/** With which the services begin to get the new value. */
+const CHANGES: readonly string[] = ['stop', 'accept', 'switch'];
+
+function approvalText(approval: ApprovalSpec, steps: readonly StepOutline[]): string {
+  const gates = [...approval.gates, ...(steps.some(({ key }) => key === 'take-on') ? ['unproven'] : [])];
+  if (gates.length === 0) return 'nobody, no gates';
   const who = approval.allowed?.join(' or ') ?? 'anyone';
   const not = approval.requesterMayApprove ? '' : ' but the operator';
   const quorum = approval.approvers > 1 ? `, ${approval.approvers} different people` : '';
-  return `${who}${not}${quorum}, at ${approval.gates.join(' and ')}`;
+  return `${who}${not}${quorum}, at ${gates.join(' and ')}`;
 }
 
 /** The waits that no person can hurry: people's decisions and deploys come on top. */

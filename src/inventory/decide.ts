@@ -44,7 +44,7 @@ export function decide(found: FoundSecret, reason: Reason): Decisions {
     !database &&
       !encryption &&
       !secret.proof &&
-      `no proof is declared: the run will say "not proven"${isExposed(reason) ? ', and ends stopped unless somebody takes that on' : ''}`,
+      `no proof is declared: the run will say "not proven"${isExposed(reason) ? ', and ends stopped unless somebody takes that on at the gate "unproven"' : ''}`,
     secret.cadence === null && 'no cadence is declared: no next date will be recorded',
     ...inClearText(found),
     policyInWords(environment.name, secret),

@@ -196,6 +196,19 @@ describe('plan', () => {
     expect(stdout).toContain('start it: keyturn rotate shop/SESSION_SECRET --operator olga --reason routine --wait');
   });
 
+  test('says after a leak from where on nobody can cancel, and that ending without a proof is decided', async () => {
+    const shop = await writeShop(keyturn, 'shop', { approval: '{ gates: [promote], allowed: [ben] }' });
+    const planned = ['--inventory', shop, 'plan', 'shop/staging/SESSION_SECRET', '--no-checks'];
+    const { stdout } = await keyturn.run([...planned, '--reason', 'leak']);
+    expect(stdout).toMatch(
+      /From "Switch to the new value" on a cancellation comes too late; only the failure of a step/,
+    );
+    expect(stdout).toMatch(/who approves: .*, at promote and unproven$/m);
+    const routine = (await keyturn.run(planned)).stdout;
+    expect(routine).not.toContain('comes too late');
+    expect(routine).toContain('the run will say "not proven"');
+  });
+
   test.each([
     [{}, 'no address of a Temporal server is known'],
     [{ TEMPORAL_ADDRESS: NOBODY }, 'cannot reach Temporal at 127.0.0.1:9 '],
