@@ -1,6 +1,6 @@
 /** What the cancellation of a run would come to: the run says it; where none answers, its history says whether anything was begun. */
 import { cancellingInWords, isHarmless } from '../domain/cancelling.js';
-import { exposedValue, isExposed } from '../domain/reason.js';
+import { exposedValue } from '../domain/reason.js';
 import type { RunStatus } from '../domain/status.js';
 import { invocation, quoteArgument } from './invocation.js';
 import { type Answer, askStatus, isSilence } from './runs.js';
@@ -45,7 +45,7 @@ async function willOf(temporal: TemporalClient, run: LiveRun, { ifCancelled, rea
   const words = cancellingInWords(ifCancelled);
   if (ifCancelled.comes === 'too late') return words;
   const queues = isHarmless(ifCancelled) ? [] : await unservedQueues(temporal, run.workflowId, run.runId);
-  const stays = isExposed(reason) ? [`${exposedValue(reason)} stays in use`] : [];
+  const stays = reason === 'routine' ? [] : [`${exposedValue(reason)} stays in use`];
   return [words, ...stays, ...queues.map((queue) => `but ${unservedText(queue)}`)].join('; ');
 }
 

@@ -10,7 +10,13 @@ export function isExposed(reason: Reason): boolean {
   return reason === 'leak' || reason === 'suspicion';
 }
 
-/** As a person calls the value in use of an exposed secret. */
-export function exposedValue(reason: Reason): string {
-  return reason === 'leak' ? 'the leaked value' : 'the value that others may have';
+const KNOWN: Readonly<Record<Exclude<Reason, 'routine'>, string>> = {
+  leak: 'the leaked value',
+  leaver: 'the value that the leaver knows',
+  suspicion: 'the value that others may have',
+};
+
+/** As a person calls the value in use that somebody has, or may have, who should not. */
+export function exposedValue(reason: Exclude<Reason, 'routine'>): string {
+  return KNOWN[reason];
 }

@@ -183,7 +183,9 @@ describe.skipIf(chromium === null)('in the Temporal UI', { timeout: PATIENCE_MS 
     const data = JSON.stringify({ ...decision, by: 'ben@example.test', note: 'checked with support' });
     const dialog = await fillMessage(page, 'Signal', 'approve', data, async (choices) => {
       await choices.getByText('Approve the open gate. Input:').waitFor();
-      await choices.getByText('Reject the open gate: the rotation is undone. Input:').waitFor();
+      await choices
+        .getByText('Reject the open gate: the rotation is undone, or stops where its question says so. Input:')
+        .waitFor();
       await picture('signal-choices');
     });
     await picture('signal-filled');

@@ -215,6 +215,25 @@ describe.each(RUNBOOKS)('$name', (runbook) => {
   );
 });
 
+it.concurrent.for([
+  ['leak', 'rejected', /^the leaked value is still in use: rotate it at once$/],
+  ['suspicion', 'rejected', /^the value that others may have is still in use: rotate it at once$/],
+  ['leaver', 'rejected', /^the value that the leaver knows is still in use: rotate it at once$/],
+  ['leaver', 'cancelled', /^the value that the leaver knows is still in use: rotate it at once$/],
+] as const)(
+  '%s, %s: whose value is still in use is said, and no failure that was none',
+  async ([reason, how, todo], { expect }) => {
+    const approval = approvalSpec.parse({ gates: ['promote'] });
+    const run = await start({ type: 'rotateSessionSecret', reason, changes: { ...plain, approval } });
+    await harness.until(run.handle, ({ gate }) => gate !== null);
+    if (how === 'rejected') await run.handle.executeUpdate('reject', { args: [{ by: 'ben@example.test' }] });
+    else await run.handle.cancel();
+    await run.handle.result().catch(() => undefined);
+    const { report } = await harness.status(run.handle);
+    expect(report).toMatchObject({ outcome: how, todo: [expect.stringMatching(todo)] });
+  },
+);
+
 it('a routine rotation goes back when something beside it fails, and when it is cancelled', async ({ expect }) => {
   const [runbook] = RUNBOOKS;
   if (!runbook) throw new Error('no runbook');

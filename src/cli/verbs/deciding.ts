@@ -10,7 +10,7 @@ import { refArgument } from './arguments.js';
 export function addDecidingVerbs(program: Command, action: Action): void {
   for (const [verb, description] of [
     ['approve', 'approve the open gate'],
-    ['reject', 'reject the open gate: the rotation is undone'],
+    ['reject', 'reject the open gate: the rotation is undone, or stops where its question says so'],
   ] as const) {
     program
       .command(verb)

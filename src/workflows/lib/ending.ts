@@ -1,7 +1,9 @@
 /** How a run ends: what was begun is undone, the end is recorded, and the failure or the report says how things stand. */
 import { isCancellation } from '@temporalio/workflow';
 import type { RotationPlan } from '../../domain/plan.js';
-import { exposedValue, isExposed } from '../../domain/reason.js';
+import { NO_PROOF_DECLARED, proofInWords } from '../../domain/proof.js';
+import { exposedValue } from '../../domain/reason.js';
+import { formatRef } from '../../domain/refs.js';
 import type { Outcome, RotationReport } from '../../domain/report.js';
 import { FAILURE_TYPES } from '../../domain/status.js';
 import { askAfterThreeAttempts } from './activities.js';
@@ -28,6 +30,7 @@ export class Ending {
   /** @throws ApplicationFailure `rolled-back` or `stopped`, or the cancellation; the report of a rejected or aborted run is returned. */
   async early(error: Error): Promise<RotationReport> {
     const reason = reasonOf(error);
+    if (isNo(error) && this.course.pastNoReturn && !this.wasReset) this.course.todo.push(...this.notUndone());
     const outcome =
       this.course.pastNoReturn || this.wasReset ? this.stop(reason, this.hint(error)) : await this.undoAll(error);
     const where = this.course.failedStep()?.name ?? 'the run';
@@ -53,6 +56,17 @@ export class Ending {
   private hint(error: Error): string | null {
     if (!this.wasReset) return hintOf(error);
     return 'this run was reset and has undone nothing, since it does not know what it had come to before: start the same again, which goes on from what there is, and takes it back if it is rejected or cancelled';
+  }
+
+  /** A no at a gate past the point of no return: how things stand, and what a person can do about the old value. */
+  private notUndone(): string[] {
+    const { plan, proof } = this.course;
+    const old = plan.reason === 'routine' ? 'the old value' : exposedValue(plan.reason);
+    const declare = proof === NO_PROOF_DECLARED ? ', or declare a proof in the inventory' : '';
+    return [
+      `the new value is in use and nothing was undone; ${old} may still be accepted (${proofInWords(proof)}): look by hand whether it is refused${declare}`,
+      `the old value is kept in the store's versions: start a rotation of ${formatRef(plan.ref)} once more, which settles this run first and destroys it`,
+    ];
   }
 
   /** After everything was undone. */
@@ -99,18 +113,21 @@ export class Ending {
         : reasonOf(error);
       return this.stop(`${this.course.halfDone}: ${why}`, hintOf(error));
     }
+    const wanted = isNo(error) || isCancellation(error);
     this.course.todo.unshift(
-      ...this.exposed('serves again').map((line) => `${line}: mend what failed and rotate it at once`),
+      ...this.exposed('serves again').map(
+        (line) => `${line}: ${wanted ? '' : 'mend what failed and '}rotate it at once`,
+      ),
     );
     if (isCancellation(error)) return 'cancelled';
     if (error instanceof Aborted) return 'aborted';
     return error instanceof Rejected ? 'rejected' : 'rolled back';
   }
 
-  /** First of what a run that has gone back says: what others may have is in use. */
+  /** First of what a run that has gone back says: what others may have, or one who has left knows, is in use. */
   private exposed(how: 'serves again' | 'may serve again'): string[] {
     const { plan, newShown, recordable } = this.course;
-    if (!isExposed(plan.reason) || !recordable) return [];
+    if (plan.reason === 'routine' || !recordable) return [];
     return [`${exposedValue(plan.reason)} ${newShown ? how : 'is still in use'}`];
   }
 

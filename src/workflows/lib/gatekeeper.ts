@@ -55,7 +55,7 @@ export const rejectUpdate = defineUpdate<DecisionResult, [DecisionInput]>(REJECT
 
 const DESCRIPTIONS: Record<Verdict, string> = {
   approve: `Approve the open gate. Input: ${DECISION_SAMPLE}; optional "gate" and "plan" bind the decision.`,
-  reject: `Reject the open gate: the rotation is undone. Input: ${DECISION_SAMPLE}; optional "gate" and "plan".`,
+  reject: `Reject the open gate: the rotation is undone, or stops where its question says so. Input: ${DECISION_SAMPLE}; optional "gate" and "plan".`,
 };
 
 export class Gatekeeper {

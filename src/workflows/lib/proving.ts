@@ -21,10 +21,7 @@ export async function proveOldDead(run: Run, attempt: (() => Promise<ProofEviden
   if (proof.proven || !isExposed(run.plan.reason)) return;
   run.board.addBefore('take-on', 'Approval: end without a proof', 'forget');
   const question = `Nothing shows that the old value of ${formatRef(run.plan.ref)} is dead (${proof.because}). Do you take that on?`;
-  await run.gate('take-on', 'unproven', question, {
-    denyOnExpiry: true,
-    afterDenial: 'the run ends stopped, with the old value kept in the store',
-  });
+  await run.gate('take-on', 'unproven', question, { denyOnExpiry: true });
 }
 
 async function tried(run: Run, attempt: () => Promise<ProofEvidence>): Promise<Proof> {

@@ -38,6 +38,10 @@ export interface DecisionOptions {
   readonly afterDenial?: string;
 }
 
+/** What a no comes to past the point of no return. */
+const NOTHING_UNDONE =
+  'the run ends stopped: nothing is undone, the new value stays in use and the old one is kept in the store';
+
 export class Run {
   /** Until when the maintenance window is open, milliseconds of workflow time, as window.ts found it last. */
   windowOpenUntil = 0;
@@ -179,11 +183,12 @@ export class Run {
     const { plan } = this;
     const ref = formatRef(plan.ref);
     await this.services.release();
-    const after = afterDenial ?? (this.course.pastNoReturn ? 'the run stops there' : undefined);
+    const after = afterDenial ?? (this.course.pastNoReturn ? NOTHING_UNDONE : undefined);
     this.board.waitsForApproval(key);
     const summary = await this.gates.pass({
       name,
-      question,
+      // Usually a no is the safe answer; here the person must know that it is not.
+      question: after === NOTHING_UNDONE ? `${question} If not, ${after}.` : question,
       plan: this.planInThisRun,
       requester: plan.operator,
       policy: denyOnExpiry ? { ...plan.approval, onExpiry: 'deny' } : plan.approval,
@@ -236,7 +241,8 @@ export class Run {
       return;
     }
     await notCancelledYet();
-    this.course.tooLate = 'others may have the old value, and the new one goes into use: it only goes forward';
+    this.course.tooLate =
+      'others may have the old value, and the new one goes into use: it goes back only if that fails';
     await CancellationScope.nonCancellable(async () => {
       await toNew();
       await this.pointOfNoReturn(after);
