@@ -170,8 +170,10 @@ function searchAttributes({ system, environment, secret }: SecretSelector): Type
   return new TypedSearchAttributes([
     keyword(SEARCH_ATTRIBUTES.system, system),
     keyword(SEARCH_ATTRIBUTES.secret, secret),
-    keyword(SEARCH_ATTRIBUTES.phase, 'preparing'),
-    ...(environment === undefined ? [] : [keyword(SEARCH_ATTRIBUTES.environment, environment)]),
+    // A run that leads several has no phase of its own.
+    ...(environment === undefined
+      ? []
+      : [keyword(SEARCH_ATTRIBUTES.environment, environment), keyword(SEARCH_ATTRIBUTES.phase, 'preparing')]),
   ]);
 }
 

@@ -16,6 +16,7 @@ import { STATUS_QUERY } from '../../src/domain/messages.js';
 import type { RolloutReport, RunStatus } from '../../src/domain/status.js';
 import { failureOf } from './support/driving.js';
 import { openBackupStage, type BackupStage, type BackupWorld } from './support/backups.js';
+import { phasesOf } from './support/phases.js';
 
 const codePath = fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url));
 const KEY = { environment: 'production', backup: 'key' };
@@ -66,6 +67,11 @@ describe('one backup', () => {
       });
       const { events } = await handle.fetchHistory();
       expect(events?.length).toBeLessThan(80);
+      expect(await phasesOf(handle)).toEqual([
+        'preparing: checkBackup',
+        expect.stringMatching(/^backing up: makeArchive, proveArchive, /),
+        expect.stringMatching(/^completed: /),
+      ]);
       return done;
     });
     expect(report).toMatchObject({ outcome: 'completed', todo: [], nextDueAt: null, method: 'backup (age)' });

@@ -12,6 +12,7 @@ import { rotationWorkflowId } from '../../src/domain/refs.js';
 import { approvalSpec } from '../../src/domain/specs/policy.js';
 import { accompany, BEN, DAY_AND_SKEW_SECONDS, failureOf, tolerateEnd, worldOf } from './support/driving.js';
 import { openHarness, type Harness } from './support/harness.js';
+import { phasesOf } from './support/phases.js';
 import { fullPlan, planOf, tokenProof } from './support/plan.js';
 import { failWith, loseFirstAnswer, untilCancelled, type ActivityName } from './support/world.js';
 
@@ -35,6 +36,21 @@ describe('an undisturbed rotation', () => {
       previous: null,
       running: { web: 'new only', jobs: 'new only' },
     });
+  });
+
+  it('that nobody is asked about is listed as changing once its value goes into use', async () => {
+    const world = worldOf(planOf);
+    const phases = await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      await handle.result();
+      return await phasesOf(handle);
+    });
+    expect(phases).toEqual([
+      expect.stringMatching(/^preparing: .*stageSecret$/),
+      expect.stringMatching(/^changing: .*arrangeSecret, /),
+      expect.stringMatching(/^proving: /),
+      expect.stringMatching(/^completed: /),
+    ]);
   });
 
   it('with overlap deploys three times, waits out the token lifetime, and stays under 150 events', async () => {

@@ -53,6 +53,7 @@ export class BackupRun {
   /** From here on something may have been written: what is not proven is set aside, and the attempt goes into the ledger. */
   begins(): void {
     this.begun = true;
+    this.board.setPhase('backing up');
   }
 
   /** From here on the backup counts, whatever else fails. */

@@ -158,6 +158,11 @@ export class Board {
     this.listed.takesTurn(turn);
   }
 
+  /** What is in use changes from here on. A run that was asked about, or has waited, is in that phase already. */
+  changes(): void {
+    if (this.listed.phase === 'preparing') this.setPhase('changing');
+  }
+
   setPhase(phase: Phase): void {
     this.listed.setPhase(phase);
   }

@@ -7,7 +7,15 @@ import { LIST_NOTE, SEARCH_ATTRIBUTES, type ListNote } from '../../domain/status
 
 /** Coarse, since each change of a search attribute is an event in history. */
 export type Phase =
-  'preparing' | 'awaiting approval' | 'waiting' | 'changing' | 'proving' | 'undoing' | 'not begun' | Outcome;
+  | 'preparing'
+  | 'awaiting approval'
+  | 'waiting'
+  | 'changing'
+  | 'backing up'
+  | 'proving'
+  | 'undoing'
+  | 'not begun'
+  | Outcome;
 
 const KEYWORD = SearchAttributeType.KEYWORD;
 const systemKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.system, KEYWORD);

@@ -159,6 +159,7 @@ export class Run {
    * @param todo what a person must do then.
    */
   async unlessHalfDone<T>(todo: string, body: () => Promise<T>): Promise<T> {
+    this.board.changes();
     this.course.halfDone = todo;
     const result = await body();
     this.course.halfDone = null;
@@ -234,6 +235,7 @@ export class Run {
    * cancellation comes too late once `toNew` has begun, and `after` only goes forward.
    */
   async change(toNew: () => Promise<void>, after: () => Promise<void>): Promise<void> {
+    this.board.changes();
     const exposed = isExposed(this.plan.reason);
     if (!exposed) {
       await toNew();
@@ -257,6 +259,7 @@ export class Run {
    */
   async pointOfNoReturn(body: () => Promise<void>): Promise<void> {
     await notCancelledYet();
+    this.board.changes();
     this.course.pastNoReturn = true;
     this.course.tooLate = 'it is past the point of no return, and only goes forward';
     await CancellationScope.nonCancellable(body);
