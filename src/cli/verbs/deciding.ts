@@ -42,7 +42,11 @@ export function addDecidingVerbs(program: Command, action: Action): void {
 
   for (const [verb, steer, description] of [
     ['drop-now', 'dropNow', 'do not wait on: a decision about dropping the old role is asked for at once'],
-    ['abort', 'abort', 'go back to the old database role: everything is undone'],
+    [
+      'abort',
+      'abort',
+      'go back to the old database role, in each environment whose run waits with it: all is undone there',
+    ],
     ['try-again', 'tryAgain', 'try an undo that fails once more, now'],
     ['go-on-without', 'goOnWithout', 'leave what cannot be undone as it is, and undo the rest'],
     ['stop-here', 'stopHere', 'undo nothing more: a person does the rest'],

@@ -1,7 +1,10 @@
 /** A credential through staging and production in waves: all get there, or all go back. */
 import { ApplicationFailure } from '@temporalio/common';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import type { WorkflowHandle } from '@temporalio/client';
+import { Console } from '../../../src/cli/console.js';
+import { EXIT } from '../../../src/cli/exit-codes.js';
+import { steer } from '../../../src/cli/steer.js';
 import { ABORT } from '../../../src/domain/messages.js';
 import type { RotationReport } from '../../../src/domain/report.js';
 import type { RolloutReport } from '../../../src/domain/status.js';
@@ -10,12 +13,13 @@ import { asBefore, differences, pictureOf, type Picture } from './support/pictur
 import { endOf } from '../support/end-of.js';
 import { ledgerOf } from './support/runs.js';
 import { KEEPS } from './support/scenarios.js';
-import { Stage } from './support/stage.js';
+import { BEN, Stage } from './support/stage.js';
 import type { Given, System } from './support/system.js';
 
 let stage: Stage;
 beforeAll(async () => {
   stage = await Stage.open();
+  vi.stubEnv('TEMPORAL_ADDRESS', inject('temporalAddress'));
 });
 afterAll(() => stage.close());
 
@@ -64,6 +68,17 @@ async function expectSwapped(system: System): Promise<void> {
 /** What the UI shows of a run. */
 async function detailsOf(handle: WorkflowHandle): Promise<string> {
   return (await handle.query<{ currentDetails: string }>('__temporal_workflow_metadata')).currentDetails;
+}
+
+/** As `keyturn abort SYSTEM/SECRET` does it. */
+async function abortByName(selector: string): Promise<{ exitCode: number; document: unknown; notes: string[] }> {
+  const console = new Console({ json: true, colour: false, env: {} });
+  let document: unknown;
+  vi.spyOn(console, 'document').mockImplementation((value) => (document = value));
+  const notes: string[] = [];
+  vi.spyOn(console, 'note').mockImplementation((text) => notes.push(text));
+  const exitCode = await steer({ console, env: {}, cwd: '/', inventory: undefined }, ABORT, selector, { as: BEN.by });
+  return { exitCode, document, notes };
 }
 
 /** What an environment is, never having been touched by a run: every place begins alike. */
@@ -130,6 +145,25 @@ describe.concurrent('production does not get there', () => {
       expect(report.reports.map(({ outcome }) => outcome)).toEqual(['aborted', 'aborted']);
       expect(await endOf(production)).toBe('aborted');
       await expectAsBefore(system);
+    });
+  });
+
+  it('abort of the whole rollout names production, which does not wait, and goes back once it gets there', async (context) => {
+    await withWaves(async ({ system, leader, production }) => {
+      const told = await abortByName(`${system.name}/${system.secret}`);
+      const ref = `${system.name}/production/${system.secret}`;
+      context.expect(told).toMatchObject({
+        exitCode: EXIT.failed,
+        document: { steered: [{ ref: `${system.name}/staging/${system.secret}` }], goOn: [ref] },
+        notes: [
+          context.expect.stringMatching(
+            new RegExp(`^error: ${ref} is not aborted.*\nhint: .* cancel ${ref} --as ben@`),
+          ),
+        ],
+      });
+      await stage.approve(production, 'wave');
+      const report = (await leader.result()) as RolloutReport;
+      context.expect(report.reports.map(({ outcome }) => outcome)).toEqual(['aborted', 'aborted']);
     });
   });
 
