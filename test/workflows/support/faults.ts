@@ -98,3 +98,8 @@ async function beating<T>(waiting: Promise<T>): Promise<T> {
     clearInterval(beat);
   }
 }
+
+/** Who waits for a service longer goes first: where that cannot be found out, the run goes on, under the lock as ever. */
+export function isCourtesy(call: string): boolean {
+  return call.startsWith('findAhead ');
+}
