@@ -114,7 +114,7 @@ describe.skipIf(python === null)('arena', () => {
         json: { credentials: { unreadable: 8 } },
       });
       const [archive = ''] = await archives('_ENCRYPTION_KEY_BACKUPS');
-      const { stderr } = await keyturn(3, 'recover', REF, ...ANA, '--wait');
+      const { stderr } = await keyturn(1, 'recover', REF, ...ANA, '--wait');
       expect(stderr).toContain('the key is not lost');
       expect(stderr).toContain('reads 8 row(s)');
       // As if the medium had burnt: nothing that arena or its worker can reach has the key now.
