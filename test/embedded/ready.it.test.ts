@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 const ROOT = resolve(import.meta.dirname, '../..');
 let clone: string;
 
-/** A small clone: the real scripts, settings and dependencies, and two sources. */
+/** A small clone: the real scripts, settings and dependencies, and three sources. */
 beforeEach(async () => {
   await mkdir(join(ROOT, '.keyturn'), { recursive: true });
   clone = await mkdtemp(join(ROOT, '.keyturn', 'ready-'));
@@ -16,6 +16,7 @@ beforeEach(async () => {
   }
   await symlink(join(ROOT, 'node_modules'), join(clone, 'node_modules'));
   await source('domain/answer.ts', 'export const answer: number = 42;\n');
+  await source('workflows/shared.ts', "import '../domain/answer.js';\n");
   await source(
     'workflows/index.ts',
     "import { answer } from '../domain/answer.js';\nexport async function ask() { return answer; }\n",
