@@ -10,7 +10,7 @@ import { expandBackups, findBackupsOf, resolveBackup } from './backup/planning.j
 import { checkBackup } from './backup/readiness.js';
 import type { ActivityDeps } from './deps.js';
 import { expandRequest, planRecovery, planRotation } from './planning.js';
-import { askReadiness, checkReadiness } from './readiness.js';
+import { askReadiness, checkReadiness } from './check-readiness.js';
 import { recordRotation } from './recording.js';
 import { arrangeSecret, discardSecret, forgetPrevious, stageSecret } from './secrets.js';
 import { stageKey } from './encryption/keys.js';

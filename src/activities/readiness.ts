@@ -1,6 +1,6 @@
 /**
  * Everything that can be known before a rotation changes anything. All questions are asked, so that a person mends all
- * problems at once. A run's first step and `keyturn plan` ask the same, of the same worker.
+ * problems at once.
  */
 import { askCheck } from '../checks/run-check.js';
 import { passConsecutively } from '../checks/consecutive.js';
@@ -22,17 +22,14 @@ import { FAILURE_TYPES } from '../domain/status.js';
 import { openStore } from '../stores/open-store.js';
 import { assessStrength } from '../stores/strength.js';
 import { answerDemand, demandOf } from './backup/demand.js';
-import type { ActivityTools } from './as-activity.js';
 import { askLedger } from './ask-ledger.js';
 import { checkContext } from './check-context.js';
 import type { ActivityDeps } from './deps.js';
 import { judgeEarlierRun, leftovers } from './earlier-run.js';
 import { askAboutEncryption } from './encryption/readiness.js';
 import { askAboutCopies, reachOf } from './reach.js';
-import type { Holder, LeftBehind, Readiness, ReadinessAnswers } from './rotation-activities.js';
-import { deployedByAnother, thingsOf } from './service-locks.js';
+import type { Holder, LeftBehind } from './rotation-activities.js';
 import { askAboutSwap, passwordInUse, rolesOf } from './swap/readiness.js';
-import { askWhoIsUnderWay } from './under-way.js';
 import { judgeOthers } from './other-values.js';
 import { inTheSamePlace, sharedWith } from './uniqueness.js';
 import { rehearseProof } from './verification.js';
@@ -45,8 +42,6 @@ export interface ReadinessOptions {
   readonly look?: boolean;
 }
 
-/** How long a look may take: with flows, signing in may be slow. */
-const LOOK_MS = { flows: 300_000, without: 120_000 };
 /** In a look, for each health check, besides what its passes in a row take. */
 const PATIENCE_MS = 3_000;
 
@@ -193,62 +188,6 @@ export async function assessReadiness(
     });
   await ask('ledger', () => askLedger(deps));
   return { lines, leftBehind, tokenHeader };
-}
-
-/**
- * While another run stops or deploys the services, nothing is asked: they are not well, and that says nothing about this run.
- * @throws KeyturnError `not-ready` with every problem; `effect` is `none`.
- */
-export async function checkReadiness(
-  plan: RotationPlan,
-  deps: ActivityDeps,
-  { signal, workflowId }: Pick<ActivityTools, 'signal' | 'workflowId'>,
-): Promise<Readiness> {
-  const things = await thingsOf(plan.services);
-  const before = await deployedByAnother(things, workflowId, deps);
-  if (before.by !== null) return askedTooEarly(before.by, things);
-  const { lines, leftBehind, tokenHeader } = await assessReadiness(plan, deps, { signal, flows: true });
-  const problems = lines.filter((line) => line.state === 'problem');
-  if (problems.length > 0) {
-    const { by } = await deployedByAnother(things, workflowId, deps, before.mark);
-    if (by !== null) return askedTooEarly(by, things);
-    const text = problems.map((line) => `${line.question}: ${line.answer}`).join('; ');
-    throw new KeyturnError('not-ready', text, {
-      hint: `mend this, then start again; keyturn plan ${formatRef(plan.ref)} asks the same questions`,
-    });
-  }
-  const warnings = lines.filter((line) => line.state === 'warning').map((line) => `${line.question}: ${line.answer}`);
-  const summary = `${lines.length} questions asked, all well${warnings.length > 0 ? `; noted: ${warnings.join('; ')}` : ''}`;
-  return {
-    summary,
-    facts: { questions: lines.length, warnings: warnings.length },
-    leftBehind,
-    tokenHeader,
-    things,
-    deployedBy: null,
-  };
-}
-
-function askedTooEarly(deployedBy: string, things: readonly string[]): Readiness {
-  return { summary: `deployed by ${deployedBy} meanwhile`, leftBehind: null, tokenHeader: null, things, deployedBy };
-}
-
-/** For `keyturn plan`: every answer, whatever it is. */
-export async function askReadiness(
-  plan: RotationPlan,
-  { flows }: { flows: boolean },
-  deps: ActivityDeps,
-  signal: AbortSignal,
-): Promise<ReadinessAnswers> {
-  const limit = AbortSignal.timeout(flows ? LOOK_MS.flows : LOOK_MS.without);
-  const { lines } = await assessReadiness(plan, deps, {
-    signal: AbortSignal.any([signal, limit]),
-    flows,
-    look: true,
-  });
-  const problems = lines.filter(({ state }) => state === 'problem').length;
-  const summary = `${lines.length} questions asked, ${problems} problems`;
-  return { summary, worker: deps.worker, lines: [...lines, ...(await askWhoIsUnderWay(plan, deps))] };
 }
 
 function heldBy({ workflowId, runId, phase, startedAt }: Holder): KeyturnError {

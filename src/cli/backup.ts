@@ -25,7 +25,7 @@ import { exitCodeOfEnding } from './rotate.js';
 import { describeRun } from './runs.js';
 import { readSettings } from './settings.js';
 import { typedInput } from './typed-input.js';
-import { noWorkerText, unpolled, unservedText, workerHint } from './unserved.js';
+import { unpolled, unservedText, waitsUnserved } from './unserved.js';
 import { withTemporal, type Connected } from './with-temporal.js';
 
 export interface BackupOptions {
@@ -63,8 +63,7 @@ export async function backup(context: Context, text: string | undefined, options
         if (!console.json) console.note(`see what came of it: ${invocation()} backup list`);
         return EXIT.done;
       }
-      console.note(`error: ${unserved.map(noWorkerText).join('; ')}: the run is started, and waits until one does`);
-      console.note(`hint: ${workerHint(unserved)}`);
+      waitsUnserved(unserved).forEach((line) => console.note(line));
       return EXIT.unreachable;
     }
     for (const queue of unserved) console.say(unservedText(queue));

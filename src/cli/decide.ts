@@ -2,7 +2,7 @@
 import { KeyturnError } from '../domain/errors.js';
 import { parseDecision } from '../domain/messages.js';
 import { formatRef, rotationWorkflowId, type SecretSelector } from '../domain/refs.js';
-import type { DecisionResult } from '../workflows/lib/gatekeeper.js';
+import type { DecisionResult } from '../workflows/lib/gate-messages.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { runLink } from './links.js';

@@ -24,7 +24,7 @@ import { runbookFor } from './runbooks.js';
 import { selectorArgument } from './selectors.js';
 import { readSettings } from './settings.js';
 import type { TemporalClient } from './temporal.js';
-import { noWorkerText, unpolled, unservedText, workerHint } from './unserved.js';
+import { unpolled, unservedText, waitsUnserved } from './unserved.js';
 import { withTemporal, type Connected } from './with-temporal.js';
 import { typedInput } from './typed-input.js';
 
@@ -88,8 +88,7 @@ export async function runAndWatch(
         if (!console.json) console.note(`watch it: ${invocation()} status ${ref}`);
         return EXIT.done;
       }
-      console.note(`error: ${unserved.map(noWorkerText).join('; ')}: the run is started, and waits until one does`);
-      console.note(`hint: ${workerHint(unserved)}; watch it: keyturn status ${ref}`);
+      waitsUnserved(unserved, `watch it: keyturn status ${ref}`).forEach((line) => console.note(line));
       return EXIT.unreachable;
     }
     for (const queue of unserved) console.say(unservedText(queue));

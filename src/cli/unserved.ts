@@ -80,6 +80,15 @@ export function workerHint(queues: readonly string[]): string {
   return `start one where the secrets are: ${queues.map((queue) => `keyturn worker --task-queue ${queue}`).join(' and ')}`;
 }
 
+/** Of a run that was started. @param more hint besides. */
+export function waitsUnserved(queues: readonly string[], more: string | null = null): readonly string[] {
+  const hints = [workerHint(queues), ...(more === null ? [] : [more])];
+  return [
+    `error: ${queues.map(noWorkerText).join('; ')}: the run is started, and waits until one does`,
+    `hint: ${hints.join('; ')}`,
+  ];
+}
+
 export function unservedText(queue: string): string {
   return `${noWorkerText(queue)}: the run goes on as soon as one does (keyturn worker --task-queue ${queue})`;
 }

@@ -5,8 +5,6 @@
 import {
   condition,
   isCancellation,
-  defineSignal,
-  defineUpdate,
   setDefaultSignalHandler,
   setDefaultUpdateHandler,
   setHandler,
@@ -23,40 +21,27 @@ import {
   type Verdict,
 } from '../../domain/gate.js';
 import {
-  APPROVE,
   CANCELLED_BY,
-  DECISION_SAMPLE,
   parseCancellation,
   parseDecision,
-  REJECT,
   STEER_SAMPLE,
   type DecisionInput,
-  type SteerInput,
 } from '../../domain/messages.js';
 import { FewLines, MOST_CHARACTERS, oneLine } from '../../domain/one-line.js';
 import type { ApprovalSpec } from '../../domain/specs/policy.js';
 import type { OpenGate } from '../../domain/status.js';
 import { answer, asApplicationFailure, Rejected } from './failures.js';
+import {
+  approveSignal,
+  approveUpdate,
+  cancelledBySignal,
+  DESCRIPTIONS,
+  rejectSignal,
+  rejectUpdate,
+  type DecisionResult,
+} from './gate-messages.js';
 import { Resets } from './resets.js';
 import { tolerateUnreadableMessages } from './unreadable-messages.js';
-
-export interface DecisionResult {
-  readonly gate: string;
-  readonly state: 'approved' | 'rejected' | 'more approvals needed';
-  readonly approvals: number;
-  readonly needed: number;
-}
-
-export const approveSignal = defineSignal<[DecisionInput]>(APPROVE);
-export const rejectSignal = defineSignal<[DecisionInput]>(REJECT);
-export const cancelledBySignal = defineSignal<[SteerInput]>(CANCELLED_BY);
-export const approveUpdate = defineUpdate<DecisionResult, [DecisionInput]>(APPROVE);
-export const rejectUpdate = defineUpdate<DecisionResult, [DecisionInput]>(REJECT);
-
-const DESCRIPTIONS: Record<Verdict, string> = {
-  approve: `Approve the open gate. Input: ${DECISION_SAMPLE}; optional "gate" and "plan" bind the decision.`,
-  reject: `Reject the open gate: the rotation is undone, or stops where its question says so. Input: ${DECISION_SAMPLE}; optional "gate" and "plan".`,
-};
 
 export class Gatekeeper {
   readonly resets = new Resets();

@@ -5,7 +5,7 @@ import { formatRef, rotationWorkflowId, type SecretRef } from '../../domain/refs
 import type { RotationReport } from '../../domain/report.js';
 import type { RolloutReport } from '../../domain/status.js';
 import { effects } from './activities.js';
-import { approveSignal, rejectSignal } from './gatekeeper.js';
+import { approveSignal, rejectSignal } from './gate-messages.js';
 import { holdsUpNobody, rolloutDetails, startInEnvironment } from './rollout-runs.js';
 
 export async function oneAfterTheOther(request: RotateInput): Promise<RolloutReport> {

@@ -8,7 +8,7 @@ import {
 } from '@temporalio/workflow';
 import { STEERING } from '../../domain/messages.js';
 import { rotationWorkflowId, type SecretRef } from '../../domain/refs.js';
-import { approveSignal, rejectSignal } from './gatekeeper.js';
+import { approveSignal, rejectSignal } from './gate-messages.js';
 import { steerSignals } from './steering.js';
 
 export function passOn(running: () => readonly SecretRef[]): void {

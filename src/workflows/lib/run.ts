@@ -4,15 +4,14 @@
  */
 import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { Evidence } from '../../domain/evidence.js';
-import { whoMayDecide } from '../../domain/gate.js';
 import type { RotationPlan } from '../../domain/plan.js';
 import type { Proof } from '../../domain/proof.js';
 import { isExposed } from '../../domain/reason.js';
-import { formatRef } from '../../domain/refs.js';
 import type { RotationReport } from '../../domain/report.js';
-import { effects } from './activities.js';
 import type { Board } from './board.js';
+import { cancellationOf, notCancelledYet } from './cancellation.js';
 import { Course } from './course.js';
+import { decide, type DecisionOptions } from './decide.js';
 import { Ending } from './ending.js';
 import { effectOf, endsRun, hintOf, isForCancellation, reasonOf, whatFailed } from './failures.js';
 import type { Gatekeeper } from './gatekeeper.js';
@@ -29,19 +28,6 @@ interface StepOptions {
   readonly lasting?: (evidence: Evidence | null) => string | null;
 }
 
-export interface DecisionOptions {
-  /** True takes the question back: what it asked about is gone. */
-  readonly moot?: () => boolean;
-  /** A question that no policy foresaw is not answered by a deadline. */
-  readonly denyOnExpiry?: boolean;
-  /** What a no comes to, for people; default: all is undone. */
-  readonly afterDenial?: string;
-}
-
-/** What a no comes to past the point of no return. */
-const NOTHING_UNDONE =
-  'the run ends stopped: nothing is undone, the new value stays in use and the old one is kept in the store';
-
 export class Run {
   /** Until when the maintenance window is open, milliseconds of workflow time, as window.ts found it last. */
   windowOpenUntil = 0;
@@ -49,7 +35,7 @@ export class Run {
 
   constructor(
     readonly plan: RotationPlan,
-    private readonly gates: Gatekeeper,
+    gates: Gatekeeper,
     readonly board: Board,
   ) {
     this.course = new Course(plan, gates, board);
@@ -94,11 +80,6 @@ export class Run {
       this.course.failedAt = null;
       return null;
     }
-  }
-
-  /** What a decision can be bound to: the plan, in this run. After a reset decisions are asked for anew. */
-  private get planInThisRun(): string {
-    return `${this.plan.digest}@${this.gates.resets.part}`;
   }
 
   private stays(what: string | null | undefined): void {
@@ -175,38 +156,8 @@ export class Run {
    * Waits for people within a step.
    * @returns who decided; null when the question was taken back. @throws Rejected.
    */
-  async decision(
-    key: string,
-    name: string,
-    question: string,
-    { moot, denyOnExpiry = false, afterDenial }: DecisionOptions = {},
-  ): Promise<string | null> {
-    const { plan } = this;
-    const ref = formatRef(plan.ref);
-    await this.services.release();
-    const after = afterDenial ?? (this.course.pastNoReturn ? NOTHING_UNDONE : undefined);
-    this.board.waitsForApproval(key);
-    const summary = await this.gates.pass({
-      name,
-      // Usually a no is the safe answer; here the person must know that it is not.
-      question: after === NOTHING_UNDONE ? `${question} If not, ${after}.` : question,
-      plan: this.planInThisRun,
-      requester: plan.operator,
-      policy: denyOnExpiry ? { ...plan.approval, onExpiry: 'deny' } : plan.approval,
-      remind: (gate, sent) =>
-        effects(`Reminder ${sent} for ${name}`).remindApprovers({
-          ref,
-          gate: name,
-          who: whoMayDecide(gate),
-          expiresAt: gate.expiresAt,
-          sent,
-        }),
-      ...(moot ? { moot } : {}),
-      ...(after === undefined ? {} : { afterDenial: after }),
-    });
-    this.board.setPhase('changing');
-    if (summary !== null) this.gates.note(`${name}: ${summary}`);
-    return summary;
+  async decision(key: string, name: string, question: string, options: DecisionOptions = {}): Promise<string | null> {
+    return await decide(this.course, { key, name, question }, options);
   }
 
   /** A durable wait: a Temporal timer, so it survives worker deploys and restarts of the server. */
@@ -282,18 +233,5 @@ export class Run {
       return await CancellationScope.nonCancellable(() => ending.early(cause));
     }
     return await CancellationScope.nonCancellable(() => ending.completed());
-  }
-}
-
-async function notCancelledYet(): Promise<void> {
-  const scope = CancellationScope.current();
-  if (scope.consideredCancelled) await scope.cancelRequested;
-}
-
-async function cancellationOf(scope: CancellationScope): Promise<Error> {
-  try {
-    return await scope.cancelRequested;
-  } catch (error) {
-    return error as Error;
   }
 }

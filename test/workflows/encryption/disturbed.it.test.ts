@@ -1,6 +1,5 @@
 /** Every step of a rotation of an encryption key, crashed, failed, cancelled and terminated, on real rows: none is ever lost. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ApplicationFailure } from '@temporalio/common';
 import { id, run } from '../../databases/roles/support/world.js';
 import { endOf } from '../support/end-of.js';
 import {
@@ -8,8 +7,8 @@ import {
   cancelledAfter,
   cancelledBefore,
   crashedBefore,
-  isCourtesy,
-  type Fault,
+  failedAfter,
+  goesOnWithout,
 } from '../support/faults.js';
 import { inParallel } from '../support/in-parallel.js';
 import { pictureOf } from './support/picture.js';
@@ -28,12 +27,6 @@ const MODES: readonly { given: Given; forward: string }[] = [
   // Its turn to deploy for the last time, and then the new key alone.
   { given: { mode: 'online' }, forward: 'findAhead 3' },
 ];
-
-/** The step has its effect, and is then found to have failed for good. */
-const failedAfter: Fault = async (_, body) => {
-  await body();
-  throw ApplicationFailure.nonRetryable('failed for good, with its effect', 'test-failure');
-};
 
 describe.each(MODES)('$given.mode', ({ given, forward }) => {
   let undisturbed: Ended;
@@ -82,7 +75,7 @@ describe.each(MODES)('$given.mode', ({ given, forward }) => {
             faults.set(call, fault);
           },
         });
-        const goesOn = how === 'failed' && isCourtesy(call);
+        const goesOn = how === 'failed' && goesOnWithout(call);
         const expected = goesOn ? 'completed' : how === 'failed' ? 'rolled-back' : 'cancelled';
         const after = JSON.stringify(goesOn ? undisturbed.after : run.before);
         // What comes back is encrypted anew, and so not the same bytes, once a row was under the new key.

@@ -1,6 +1,5 @@
 /** Every step of a recovery, crashed, failed, cancelled and terminated, on real rows: what could be read can be read afterwards. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ApplicationFailure } from '@temporalio/common';
 import type { WorkflowHandle } from '@temporalio/client';
 import { RECOVER_WORKFLOW_TYPE } from '../../../src/domain/messages.js';
 import { endOf } from '../support/end-of.js';
@@ -9,8 +8,8 @@ import {
   cancelledAfter,
   cancelledBefore,
   crashedBefore,
-  isCourtesy,
-  type Fault,
+  failedAfter,
+  goesOnWithout,
 } from '../support/faults.js';
 import { inParallel } from '../support/in-parallel.js';
 import { attend, loseHalf, quarantineOf } from './support/losses.js';
@@ -76,11 +75,6 @@ async function recovered(
   }
 }
 
-const failedAfter: Fault = async (_, body) => {
-  await body();
-  throw ApplicationFailure.nonRetryable('failed for good, with its effect', 'test-failure');
-};
-
 it('undisturbed', () => {
   expect(undisturbed).toMatchObject({ outcome: 'completed', quarantined: 20, after: { rows: 'all there' } });
   expect(undisturbed.calls).toContain(FORWARD);
@@ -120,7 +114,7 @@ it.each(['failed', 'cancelled before', 'cancelled after'] as const)(
         const cancelled = how === 'cancelled before' ? cancelledBefore(cancel) : cancelledAfter(cancel);
         faults.set(call, how === 'failed' ? failedAfter : cancelled);
       });
-      const goesOn = how === 'failed' && isCourtesy(call);
+      const goesOn = how === 'failed' && goesOnWithout(call);
       const expected = goesOn ? 'completed' : how === 'failed' ? 'rolled-back' : 'cancelled';
       const { after, quarantined } = goesOn ? undisturbed : { after: run.before, quarantined: 0 };
       const asExpected = JSON.stringify(run.after) === JSON.stringify(after) && run.quarantined === quarantined;

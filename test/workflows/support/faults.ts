@@ -1,5 +1,6 @@
 /** Disturbances of activities: what a worker that dies, a network that loses an answer, or a person who cancels do to a step. */
 import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
 
 export type Body = () => Promise<unknown>;
 
@@ -17,6 +18,12 @@ export const answerLost: Fault = async (attempt, body) => {
   const answer = await settled(body);
   if (attempt === 1) throw new Error('the answer was lost');
   return answer();
+};
+
+/** The step has its effect, and is then found to have failed for good. */
+export const failedAfter: Fault = async (_, body) => {
+  await body();
+  throw ApplicationFailure.nonRetryable('failed for good, with its effect', 'test-failure');
 };
 
 /** The run is cancelled, and the step comes to rest without having had an effect. */
@@ -100,6 +107,6 @@ async function beating<T>(waiting: Promise<T>): Promise<T> {
 }
 
 /** Who waits for a service longer goes first: where that cannot be found out, the run goes on, under the lock as ever. */
-export function isCourtesy(call: string): boolean {
+export function goesOnWithout(call: string): boolean {
   return call.startsWith('findAhead ');
 }
