@@ -1,6 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import { checkContext } from '../../src/activities/check-context.js';
+import { withScope } from '../../src/activities/scope.js';
+import { openServer } from '../../src/activities/swap/open-swap.js';
 import { temporalSettings, type TemporalSettings } from '../../src/config.js';
 import { withConnection } from '../../src/databases/connection.js';
 import type pg from 'pg';
@@ -29,6 +32,23 @@ async function serverThatSays(answer: Buffer): Promise<{ port: number; heard: ()
   return { port: (server.address() as AddressInfo).port, heard: () => heard };
 }
 
+/** @returns its port, and the first that it was sent; it says nothing to that. */
+async function anyServer(): Promise<{ port: number; heard: () => string }> {
+  let heard = '';
+  const server = createServer((socket) => {
+    socket.once('data', (data) => {
+      heard += data.toString('latin1');
+      socket.destroy();
+    });
+    socket.on('error', () => undefined);
+  }).listen(0, '127.0.0.1');
+  closing.push(() => server.close());
+  await once(server, 'listening');
+  return { port: (server.address() as AddressInfo).port, heard: () => heard };
+}
+
+/** SSLRequest. */
+const TLS_PLEASE = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
 const CLEARTEXT_PLEASE = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3]);
 const at = (url: string, rest = {}) =>
   withConnection(
@@ -86,6 +106,35 @@ describe('TLS', () => {
   test('is not asked for on this machine', () => {
     for (const host of ['localhost', '127.0.0.1', '127.8.8.8', '::1', '[::1]', '/var/run/postgresql', 'app.localhost'])
       expect([host, isThisMachine(host), of(undefined, host)]).toEqual([host, true, false]);
+  });
+
+  test('is asked of another host before anything is said to it, unless the word of the inventory comes along', async () => {
+    // Leads to this machine, but is no name of it.
+    const first = async (tls: 'off' | undefined, by: 'swap' | 'check'): Promise<string> => {
+      const server = await anyServer();
+      const variables = { ADMIN: `postgres://admin:Tall-Pine-40@0.0.0.0:${server.port}/app` };
+      const ref = { env: 'ADMIN', ...(tls ? { tls } : {}) };
+      const { signal } = new AbortController();
+      const purpose = { run: 'r', execution: 'e', part: 'p', again: false };
+      const connects = withScope(
+        purpose,
+        () => undefined,
+        async () => {
+          const plan = { server: { administrator: ref, database: null, replicas: [] } };
+          const opened =
+            by === 'swap'
+              ? await openServer(plan, { variables }, signal)
+              : await checkContext({ variables }, signal).serverOf(ref);
+          await opened.asAdministrator((client) => client.query('SELECT 1'));
+        },
+      );
+      await expect(connects).rejects.toThrow();
+      return server.heard();
+    };
+    for (const by of ['swap', 'check'] as const) {
+      expect([by, await first(undefined, by)]).toEqual([by, TLS_PLEASE.toString('latin1')]);
+      expect(await first('off', by)).toContain('user\0admin');
+    }
   });
 
   test("is not given up by the ledger's URL unless that says so", () => {

@@ -64,6 +64,27 @@ test('passwords in clear are a word of the inventory, told in the plan; with a w
   }
 });
 
+test('what the inventory gives up on the way to other hosts goes with the server, and is told in the plan', async () => {
+  const swapOf = (more: string): Promise<RotationPlan> =>
+    planOf('swap: { database: app, strategy: copy }', { more: `, ${more}` });
+  const database = (tls: string): string => `databases: { app: { url: { env: SHOP_ADMIN }, tls: ${tls} } }`;
+  for (const [tls, told] of [
+    ['off', 'database "app": not encrypted, as the inventory says (tls: off)'],
+    ['unverified', 'database "app": its certificate is not verified, as the inventory says'],
+  ] as const) {
+    const { swap, decisions } = await swapOf(database(tls));
+    expect(swap?.server.administrator).toEqual({ env: 'SHOP_ADMIN', tls });
+    expect(decisions).toContain(told);
+  }
+  const request = 'url: http://app.test/health, plaintext: allowed';
+  for (const check of [`type: http, ${request}`, `type: http-flow, steps: [{ name: look, ${request} }]`]) {
+    const { decisions } = await swapOf(`checks: { health: { ${check} } }`);
+    expect(decisions).toContain('check "health" may send credentials over http://, as the inventory says');
+  }
+  const { swap, decisions } = await planOf('swap: { database: app, strategy: copy }');
+  expect(JSON.stringify([swap?.server, decisions])).not.toMatch(/tls|not encrypted|certificate|over http:/);
+});
+
 test('what is not said has the defaults of the written runbooks', async () => {
   const { swap, method, generator, approval } = await planOf('swap: { database: app, strategy: group }');
   expect(swap).toEqual({
