@@ -1,4 +1,5 @@
 /** A run as a checklist for a terminal. */
+import { cancellationUnderWay } from '../domain/cancelling.js';
 import { MARKS } from '../domain/checklist.js';
 import { formatMilliseconds } from '../domain/durations.js';
 import { proofInWords } from '../domain/proof.js';
@@ -43,9 +44,11 @@ function stepLines(steps: readonly ShownStep[], paint: Paint): string[] {
 
 export function statusLines(status: RunStatus, paint: Paint): string[] {
   if (status.report) return reportLines(status.report, paint);
+  const { cancellation } = status;
   const lines = [
     `${paint.bold(status.ref)}: ${status.phase}`,
     paint.dim(`${status.method}, asked for by ${status.operator} (${status.reason}), run ${status.runId}`),
+    ...(cancellation ? [paint.yellow(cancellationUnderWay(cancellation, status.ifCancelled))] : []),
     '',
     ...stepLines(status.steps, paint),
   ];

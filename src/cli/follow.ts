@@ -3,6 +3,7 @@
  * goes away, the run goes on as it would have.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cancellationUnderWay } from '../domain/cancelling.js';
 import { KeyturnError } from '../domain/errors.js';
 import { formatMilliseconds } from '../domain/durations.js';
 import type { StepRecord } from '../domain/report.js';
@@ -96,6 +97,7 @@ class Progress {
   #gate: string | null = null;
   #wait: string | null = null;
   #trouble: string | null = null;
+  #cancellation: string | null = null;
   #workerLost = false;
   #looks = 0;
   #unserved = '';
@@ -151,6 +153,10 @@ class Progress {
   }
 
   #showWaits(status: RunStatus): void {
+    const cancellation = status.report ? null : status.cancellation;
+    if (cancellation && cancellation.at !== this.#cancellation)
+      this.console.say(cancellationUnderWay(cancellation, status.ifCancelled));
+    this.#cancellation = cancellation?.at ?? null;
     const gate = status.gate && `${status.gate.name} ${status.gate.approvals.length}`;
     if (status.gate && gate !== this.#gate)
       gateLines(status.ref, status.gate).forEach((line) => this.console.say(line));

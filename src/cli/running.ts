@@ -129,6 +129,7 @@ const listNote = z.object({
   gate: openGate.nullable(),
   wait: z.object({ what: text, until: text }).nullable(),
   trouble: text.nullable(),
+  cancellation: z.object({ by: text.nullable(), at: text, tooLate: text.nullable() }).nullable(),
 });
 
 function matches(candidate: SecretSelector, wanted: SecretSelector): boolean {

@@ -123,6 +123,8 @@ export interface RunView {
   /** null when history has a report. */
   readonly status: Answer | null;
   readonly ending: Ending | null;
+  /** It was asked for, which a run says itself once it has a worker. */
+  readonly cancelRequested: boolean;
 }
 
 /** Everything that can be known about the latest run of a secret. @throws KeyturnError `run-not-found`. */
@@ -147,6 +149,7 @@ export async function viewRun(temporal: TemporalClient, selector: SecretSelector
     state,
     status,
     ending,
+    cancelRequested: description.raw.workflowExtendedInfo?.cancelRequested ?? false,
   };
 }
 

@@ -2,6 +2,7 @@
  * `keyturn status` without a reference: all that runs, what it waits for, and who may decide. One question to Temporal for all runs, and
  * one for each task queue; no run is asked, so a thousand are listed as fast as one, also those that could not answer.
  */
+import { cancellationInWords, type Cancellation } from '../domain/cancelling.js';
 import { formatMilliseconds } from '../domain/durations.js';
 import { whoMayDecide } from '../domain/gate.js';
 import { BACKUP_WORKFLOW_TYPE } from '../domain/messages.js';
@@ -31,14 +32,14 @@ export async function listRuns(context: Context, temporal: TemporalClient, ui: U
   const isServed = await whoIsServed(temporal, entries);
   const rows = entries.map((entry) => rowOf(entry, isServed));
   console.document({
-    running: rows.map(({ entry, phase, gate, wait, trouble, problem, unservedQueues }) => ({
+    running: rows.map(({ entry, phase, gate, wait, trouble, cancellation, problem, unservedQueues }) => ({
       ref: entry.ref,
       workflowType: entry.workflowType,
       workflowId: entry.workflowId,
       runId: entry.runId,
       startedAt: entry.startedAt,
       url: runLink(ui, entry.workflowId, entry.runId),
-      status: entry.shown.phase === null ? null : { phase, gate, wait, trouble },
+      status: entry.shown.phase === null ? null : { phase, gate, wait, trouble, cancellation },
       note: problem,
       unservedQueues,
     })),
@@ -81,6 +82,7 @@ interface Row {
   readonly gate: OpenGate | null;
   readonly wait: { readonly what: string; readonly until: string } | null;
   readonly trouble: string | null;
+  readonly cancellation: Cancellation | null;
   /** Why it does not go on, or cannot be shown. */
   readonly problem: string | null;
   /** Task queues that it needs now and nobody polls. */
@@ -98,6 +100,7 @@ function rowOf(entry: RunningEntry, isServed: IsServed): Row {
     gate,
     wait,
     trouble: note?.trouble ?? null,
+    cancellation: note?.cancellation ?? null,
     problem,
     unservedQueues,
   });
@@ -129,7 +132,8 @@ function cellsOf(row: Row): string[] {
   ];
 }
 
-function waitsFor({ gate, wait, trouble }: Row): string {
+function waitsFor({ gate, wait, trouble, cancellation }: Row): string {
+  if (cancellation?.tooLate === null) return cancellationInWords(cancellation);
   if (gate) return `decision: ${gate.name}`;
   return wait ? `${wait.what} (until ${wait.until})` : (trouble ?? '');
 }

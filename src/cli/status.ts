@@ -86,7 +86,10 @@ function showOne({ console }: Context, view: ShownView, ui: Ui, separate: boolea
   for (const report of view.ending?.reports ?? []) lines.push(...reportLines(report, console.paint));
   if (lines.length === 0) lines.push(`${view.workflowId}: ${view.state.toLowerCase()}, started ${view.startedAt}`);
   if (view.ending?.failure) lines.push('', `ended with ${endedWith(view.ending)}`);
-  if (answer !== null && isSilence(answer) && view.state === 'RUNNING') lines.push(SILENCE[answer]);
+  if (answer !== null && isSilence(answer) && view.state === 'RUNNING') {
+    if (view.cancelRequested) lines.push('cancellation asked for');
+    lines.push(SILENCE[answer]);
+  }
   lines.push(...view.unservedQueues.map(unservedText));
   if (brokenOff(view)) lines.push('', ...brokenOffLines(selectorOf(view)));
   for (const line of lines) console.say(line);

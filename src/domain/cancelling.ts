@@ -33,3 +33,24 @@ export function cancellingInWords(ifCancelled: IfCancelled): string {
     }
   }
 }
+
+/** Somebody has asked for it. */
+export interface Cancellation {
+  /** Who says so; null: it was asked for in Temporal, which names nobody. */
+  readonly by: string | null;
+  /** ISO 8601, workflow time. */
+  readonly at: string;
+  /** Why it changes nothing; null: it is heeded. */
+  readonly tooLate: string | null;
+}
+
+export function cancellationInWords({ by, at, tooLate }: Cancellation): string {
+  const asked = `cancellation asked for${by === null ? '' : ` by ${by}`}, at ${at}`;
+  return tooLate === null ? asked : `${asked}, too late: ${tooLate}`;
+}
+
+/** The same, and what it waits for. @param now what another one would come to: too late, once this one is being heeded. */
+export function cancellationUnderWay(cancellation: Cancellation, now: IfCancelled): string {
+  const waits = cancellation.tooLate === null && now.comes !== 'too late';
+  return `${cancellationInWords(cancellation)}${waits ? '; what is under way ends first' : ''}`;
+}

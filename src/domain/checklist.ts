@@ -5,6 +5,7 @@
  * not every machine has emoji.
  */
 import { asTyped } from './as-typed.js';
+import { cancellationUnderWay } from './cancelling.js';
 import { excerpt } from './diagnosis.js';
 import { formatMilliseconds } from './durations.js';
 import { whoMayDecide } from './gate.js';
@@ -56,6 +57,7 @@ export function renderChecklist(status: RunStatus): string {
     `## ${headline(status)}`,
     '',
     `**${inline(status.ref)}** · ${inline(status.method)} · asked for by **${inline(status.operator)}** (${inline(status.reason)})`,
+    ...cancellationLines(status),
     ...gateLines(status),
     ...(status.trouble === null ? [] : ['', `**Not done yet**: ${inline(status.trouble, REASON_LENGTH)}`]),
     ...waitLines(status),
@@ -95,6 +97,11 @@ function aboutLines({ about }: RunStatus): string[] {
   return about.length > 0
     ? ['', '### Good to know', '', ...about.map((line) => `- ${inline(line, REASON_LENGTH)}`)]
     : [];
+}
+
+function cancellationLines({ cancellation, ifCancelled, report }: RunStatus): string[] {
+  if (!cancellation || report) return [];
+  return ['', `**${capital(inline(cancellationUnderWay(cancellation, ifCancelled), REASON_LENGTH))}**`];
 }
 
 function gateLines({ gate, ref }: RunStatus): string[] {

@@ -1,5 +1,5 @@
 /** A run's state as data: the answer to its `status` query, and what `keyturn status` prints. */
-import type { IfCancelled } from './cancelling.js';
+import type { Cancellation, IfCancelled } from './cancelling.js';
 import type { Steer } from './messages.js';
 import type { Reason } from './reason.js';
 import type { RotationReport, StepRecord } from './report.js';
@@ -57,6 +57,8 @@ export interface RunStatus {
   /** What people may do about the wait; empty when there is none, or it cannot be steered. */
   readonly steering: readonly Steer[];
   readonly ifCancelled: IfCancelled;
+  /** null: nobody has asked for it. */
+  readonly cancellation: Cancellation | null;
   readonly refusals: readonly string[];
   /** How people call Keyturn where this run's plan was made: `keyturn`, `npm run -s keyturn --`. */
   readonly command: string;
@@ -80,6 +82,7 @@ export interface ListNote {
   /** It may be over by now: it counts as long as the phase is `waiting`. */
   readonly wait: RunStatus['wait'];
   readonly trouble: string | null;
+  readonly cancellation: Cancellation | null;
 }
 export const LIST_NOTE = 'keyturnList';
 

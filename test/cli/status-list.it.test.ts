@@ -23,17 +23,25 @@ const GATE = {
   requester: 'ana',
   requesterMayApprove: false,
 };
+const CANCELLATION = { by: 'ana', at: '2026-01-01T00:00:00.000Z', tooLate: null };
 
 let temporal: TemporalClient;
 beforeAll(async () => {
   temporal = await connectTemporal({ connectionOptions: { address: inject('temporalAddress') }, source: 'the test' });
-  const notes: unknown[] = Array.from({ length: RUNS }, () => ({
+  const notes: unknown[] = Array.from({ length: RUNS }, (_, index) => ({
     step: 'Approval',
-    gate: GATE,
+    gate: index === 1 ? null : GATE,
     wait: null,
     trouble: null,
+    cancellation: index === 1 ? CANCELLATION : null,
   }));
-  notes.push('no note', { step: null, gate: { ...GATE, plan: '$(rm -rf /)' }, wait: null, trouble: null });
+  notes.push('no note', {
+    step: null,
+    gate: { ...GATE, plan: '$(rm -rf /)' },
+    wait: null,
+    trouble: null,
+    cancellation: null,
+  });
   await Promise.all(notes.map((note, index) => start(`SECRET_${index}`, note)));
   const query = `TaskQueue = "${taskQueue}"`;
   // Visibility follows a moment later.
@@ -90,6 +98,7 @@ test('a run says what it waits for though no worker could answer for it, and wha
     note: 'a worker: none answers',
     unservedQueues: [taskQueue],
   });
+  expect(statusOf(1)).toMatchObject({ status: { cancellation: CANCELLATION } });
   for (const forged of [RUNS, RUNS + 1]) expect(statusOf(forged)).toMatchObject({ status: { gate: null } });
 });
 

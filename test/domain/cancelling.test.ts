@@ -1,5 +1,12 @@
 import { expect, test } from 'vitest';
-import { cancellingInWords, isHarmless, NOTHING_BEGUN, type IfCancelled } from '../../src/domain/cancelling.js';
+import {
+  cancellationUnderWay,
+  cancellingInWords,
+  isHarmless,
+  NOTHING_BEGUN,
+  type Cancellation,
+  type IfCancelled,
+} from '../../src/domain/cancelling.js';
 
 test.each<[IfCancelled, string, boolean]>([
   [NOTHING_BEGUN, 'nothing is to be undone', true],
@@ -22,4 +29,29 @@ test.each<[IfCancelled, string, boolean]>([
 ])('%j is told in words, and whether anybody has to think twice', (ifCancelled, words, harmless) => {
   expect(cancellingInWords(ifCancelled)).toBe(words);
   expect(isHarmless(ifCancelled)).toBe(harmless);
+});
+
+const AT = '2026-11-21T10:00:00.000Z';
+const BEING_UNDONE: IfCancelled = { comes: 'too late', why: 'it is being undone already' };
+test.each<[string, Cancellation, IfCancelled, string]>([
+  [
+    'before it is heeded',
+    { by: 'ana', at: AT, tooLate: null },
+    NOTHING_BEGUN,
+    `cancellation asked for by ana, at ${AT}; what is under way ends first`,
+  ],
+  [
+    'while all is undone',
+    { by: 'ana (ticket 42)', at: AT, tooLate: null },
+    BEING_UNDONE,
+    `cancellation asked for by ana (ticket 42), at ${AT}`,
+  ],
+  [
+    'where it came too late',
+    { by: null, at: AT, tooLate: 'it only goes forward' },
+    { comes: 'too late', why: 'it only goes forward' },
+    `cancellation asked for, at ${AT}, too late: it only goes forward`,
+  ],
+])('a cancellation that was asked for is told %s', (_, cancellation, now, words) => {
+  expect(cancellationUnderWay(cancellation, now)).toBe(words);
 });

@@ -34,6 +34,7 @@ const render = (changes: Partial<RunStatus> = {}): string =>
     trouble: null,
     steering: [],
     ifCancelled: NOTHING_BEGUN,
+    cancellation: null,
     refusals: [],
     command: 'keyturn',
     report: null,
@@ -147,6 +148,15 @@ describe('a gate', () => {
     const [, json = ''] = /^- \*\*With\*\*: `(.*)`$/m.exec(render({ gate: gate() })) ?? [];
     expect(JSON.parse(json)).toEqual({ by: 'you@example.test', note: 'why', plan: PLAN });
   });
+});
+
+test('a cancellation that was asked for is said before the steps, and no more once the run has ended', () => {
+  const cancellation = { by: 'ana@example.test', at: '2026-11-21T10:00:00.000Z', tooLate: null };
+  const asked = 'Cancellation asked for by ana@example.test, at 2026-11-21T10:00:00.000Z';
+  expect(render({ cancellation }).split('### Steps')[0]).toContain(`**${asked}; what is under way ends first**`);
+  expect(render({ cancellation, report: report({ outcome: 'cancelled' }) })).not.toContain(
+    'asked for by ana@example.test, at',
+  );
 });
 
 describe('a step says', () => {

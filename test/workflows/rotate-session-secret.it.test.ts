@@ -283,14 +283,18 @@ describe('after the point of no return', () => {
     await harness.withWorker(world, async () => {
       const handle = await harness.start(world);
       let told: unknown;
+      let asked: unknown;
       const act = async (): Promise<void> => {
         told = (await harness.status(handle)).ifCancelled;
         await handle.signal(CANCELLED_BY, BEN);
         await handle.cancel();
+        asked = (await harness.until(handle, ({ cancellation }) => cancellation !== null)).cancellation;
       };
       world.faults.push({ activity: 'proveOldRefused', when: 'before', act });
       expect((await accompany(harness, handle)).outcome).toBe('completed');
-      expect(told).toEqual({ comes: 'too late', why: 'it is past the point of no return, and only goes forward' });
+      const why = 'it is past the point of no return, and only goes forward';
+      expect(told).toEqual({ comes: 'too late', why });
+      expect(asked).toMatchObject({ by: 'ben@example.test (looked at the plan)', tooLate: why });
     });
     // Nor is it said to have been.
     expect(world.state.ledger[0]?.notes).not.toContain('cancelled');
@@ -487,6 +491,7 @@ describe('a cancellation', () => {
     await harness.withWorker(world, async () => {
       const handle = await harness.start(world);
       let told: IfCancelled | null = null;
+      let asked: unknown;
       world.faults.push({
         activity,
         call,
@@ -495,6 +500,7 @@ describe('a cancellation', () => {
           told = (await harness.status(handle)).ifCancelled;
           await handle.signal(CANCELLED_BY, BEN);
           await handle.cancel();
+          asked = (await harness.until(handle, ({ cancellation }) => cancellation !== null)).cancellation;
           await untilCancelled();
         },
       });
@@ -504,6 +510,8 @@ describe('a cancellation', () => {
       const { report } = await harness.status(handle);
       const undone = report?.steps.filter(({ state }) => state === 'undone').map(({ name }) => name);
       expect(told).toMatchObject({ comes: 'undone', undoes: undone?.reverse() });
+      // From the moment it was asked for, though what was under way ended first.
+      expect(asked).toMatchObject({ by: 'ben@example.test (looked at the plan)', tooLate: null });
     });
     expect(world.state).toMatchObject({
       old: 'v1',

@@ -1,6 +1,13 @@
 /** What people see of a run: the checklist in the Temporal UI, the `status` query, and the search attributes. */
-import { defineQuery, defineSignal, setCurrentDetails, setHandler, workflowInfo } from '@temporalio/workflow';
-import { NOTHING_BEGUN, type IfCancelled } from '../../domain/cancelling.js';
+import {
+  CancellationScope,
+  defineQuery,
+  defineSignal,
+  setCurrentDetails,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import { NOTHING_BEGUN, type Cancellation, type IfCancelled } from '../../domain/cancelling.js';
 import { renderChecklist } from '../../domain/checklist.js';
 import { STATUS_QUERY, type Steer } from '../../domain/messages.js';
 import { ATTEMPT_FAILED, parseTrouble, type AttemptFailed } from '../../domain/attempts.js';
@@ -31,6 +38,7 @@ export class Board {
   private steering: readonly Steer[] = [];
   private trouble: string | null = null;
   private report: RotationReport | null = null;
+  private cancelled: { readonly at: string; readonly tooLate: string | null } | null = null;
   private readonly listed: Listed;
   /** Whoever carries the run out knows better, once something has begun. */
   ifCancelled: () => IfCancelled = () => NOTHING_BEGUN;
@@ -56,6 +64,7 @@ export class Board {
       description: 'From the worker whose attempt at a step has failed, not for people',
     });
     this.listed = new Listed(plan);
+    CancellationScope.current().cancelRequested.catch(() => this.isCancelled());
     this.refresh();
   }
 
@@ -182,8 +191,8 @@ export class Board {
 
   refresh(): void {
     setCurrentDetails(renderChecklist(this.status()));
-    const { wait, trouble } = this;
-    this.listed.note({ step: this.goingOn?.name ?? null, gate: this.gates.open, wait, trouble });
+    const { wait, trouble, cancellation } = this;
+    this.listed.note({ step: this.goingOn?.name ?? null, gate: this.gates.open, wait, trouble, cancellation });
   }
 
   private get goingOn(): StepRecord | undefined {
@@ -207,10 +216,22 @@ export class Board {
       trouble: this.trouble,
       steering: this.steering,
       ifCancelled: this.ifCancelled(),
+      cancellation: this.cancellation,
       refusals: this.gates.refusals,
       command: plan.command,
       report: this.report,
     };
+  }
+
+  /** Long before it is heeded, perhaps: what is under way ends first. */
+  private isCancelled(): void {
+    const now = this.ifCancelled();
+    this.cancelled = { at: new Date(Date.now()).toISOString(), tooLate: now.comes === 'too late' ? now.why : null };
+    this.refresh();
+  }
+
+  private get cancellation(): Cancellation | null {
+    return this.cancelled && { by: this.gates.cancelledBy, ...this.cancelled };
   }
 
   /** Bounded, since anybody may send it; gone with the step. Never throws. */

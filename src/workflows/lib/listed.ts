@@ -29,7 +29,7 @@ const awaitingKey = defineSearchAttributeKey(SEARCH_ATTRIBUTES.awaitingApproval,
 
 export class Listed {
   phase: Phase = 'preparing';
-  private noted: ListNote = { step: null, gate: null, wait: null, trouble: null };
+  private noted: ListNote = { step: null, gate: null, wait: null, trouble: null, cancellation: null };
 
   constructor({ ref, taskQueue }: Pick<RotationPlan, 'ref' | 'taskQueue'>) {
     upsertSearchAttributes([
@@ -69,7 +69,8 @@ export class Listed {
     const { noted } = this;
     const sameWait = now.wait?.what === noted.wait?.what && now.wait?.until === noted.wait?.until;
     const over = now.wait === null && this.phase !== 'waiting';
-    if (now.gate === noted.gate && now.trouble === noted.trouble && (sameWait || over)) return;
+    const sameCancellation = now.cancellation?.at === noted.cancellation?.at;
+    if (now.gate === noted.gate && now.trouble === noted.trouble && sameCancellation && (sameWait || over)) return;
     this.noted = now;
     upsertMemo({ [LIST_NOTE]: now });
   }
