@@ -120,7 +120,9 @@ test('every request takes a connection of its own, to meet every instance behind
 test('a proxy configured for the way out is not asked for this machine’s own services', async () => {
   vi.stubEnv('HTTP_PROXY', await deadUrl());
   vi.stubEnv('http_proxy', await deadUrl());
-  expect(await ask('/health')).toMatchObject({ passed: true });
+  // Also where http:// may go through one.
+  for (const plaintext of [undefined, 'allowed'])
+    expect(await ask('/health', { ...(plaintext && { plaintext }) })).toMatchObject({ passed: true });
 });
 
 test('a credential goes to another host over https:// only, and nothing over http:// through a proxy, unless told', async () => {
@@ -133,10 +135,9 @@ test('a credential goes to another host over https:// only, and nothing over htt
   const { signal } = contextWith({});
   const request = { method: 'GET', url: 'http://app.invalid/x', timeout: '2s' } as const;
   const secret = { ...request, headers: { Authorization: 'Bearer x' } };
-  await expect(send(secret, signal)).rejects.toMatchObject({ code: 'credentials-in-clear-text' });
-  await expect(send({ ...request, carriesSecret: true }, signal)).rejects.toMatchObject({
-    code: 'credentials-in-clear-text',
-  });
+  const session = { ...request, headers: { cookie: 'sid=x' } };
+  for (const telling of [secret, session, { ...request, carriesSecret: true }])
+    await expect(send(telling, signal)).rejects.toMatchObject({ code: 'credentials-in-clear-text' });
   await expect(send(request, signal)).rejects.toMatchObject({ code: 'no-answer' });
   expect(seen).toEqual([]);
   await expect(send({ ...secret, plaintext: 'allowed' }, signal)).resolves.toMatchObject({ status: 200 });

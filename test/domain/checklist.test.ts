@@ -68,6 +68,14 @@ const report = (changes: Partial<RotationReport> = {}): RotationReport => ({
   ...changes,
 });
 
+test('a step that fails and is tried again says so above the steps', () => {
+  const trouble = 'attempt 3 failed: no space left on the device; it is tried again';
+  const [head = '', steps] = render({ trouble }).split('### Steps');
+  expect(head).toContain(`**Not done yet**: ${trouble}`);
+  expect(steps).not.toContain('Not done yet');
+  expect(render()).not.toContain('Not done yet');
+});
+
 test('its commands are those that people type where the plan was made', () => {
   const text = render({ gate: gate(), command: 'npm run -s keyturn --' });
   expect(text).toContain('`npm run -s keyturn -- approve shop/production/SESSION_SECRET --as');

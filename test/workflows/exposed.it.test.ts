@@ -146,7 +146,7 @@ describe.each(RUNBOOKS)('$name', (runbook) => {
     },
   );
 
-  it.concurrent.for(stops)(
+  it.concurrent.for([...stops, 'recordRotation'] as const)(
     'leak: %s fails: the run stops there with a list, and takes nothing back',
     async (activity, { expect }) => {
       const { run, failure, report } = await failed(runbook, activity, 'leak');
@@ -214,6 +214,19 @@ describe.each(RUNBOOKS)('$name', (runbook) => {
     },
   );
 });
+
+it.concurrent(
+  'leak: a new key that cannot be backed up changes nothing, and the old one is said to be in use first',
+  async ({ expect }) => {
+    const changes = { ...plain, kind: 'encryption' as const, encryption: { ...encryption, backups: ['offsite'] } };
+    const fault = { activity: 'resolveBackup' as const, act: failWith('none') };
+    const run = await start({ type: 'rotateEncryptionKey', reason: 'leak', changes, fault });
+    const failure = await failureOf(run);
+    expect(failure.type).toBe('rolled-back');
+    expect(failure.message).toMatch(/^the leaked value is still in use; "/);
+    expect(run.calls.join()).not.toMatch(/arrangeSecret|deployService|reencrypt/);
+  },
+);
 
 it.concurrent.for([
   ['leak', 'rejected', /^the leaked value is still in use: rotate it at once$/],

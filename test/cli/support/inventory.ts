@@ -13,6 +13,8 @@ export interface ShopOptions {
   readonly verify?: string;
   /** Of the service. */
   readonly health?: string;
+  /** What deploys it, as YAML. */
+  readonly deploy?: string;
   /** In production the service is well only with its first value. */
   readonly broken?: boolean;
 }
@@ -27,6 +29,7 @@ export async function writeShop(keyturn: Keyturn, directory: string, options: Sh
     checks = '',
     verify,
     health = '[alive]',
+    deploy = "['true']",
   } = options;
   for (const environment of ['staging', 'production']) {
     // Random would do as well; fixed, so that the tests can look for it where it must not appear.
@@ -47,7 +50,7 @@ export async function writeShop(keyturn: Keyturn, directory: string, options: Sh
 checks:
   alive: { type: command, argv: ['true'], passes: 1, every: 100ms, within: 10s }
 ${checks}services:
-  web: { deploy: { type: command, argv: ['true'] }, health: ${health} }
+  web: { deploy: { type: command, argv: ${deploy} }, health: ${health} }
 environments:
   - name: staging
     tier: staging

@@ -64,7 +64,7 @@ const NAMES: readonly AnyActivity[] = [
   ...(['createRole', 'proveNewRole', 'removeNewRole', 'changePassword', 'findSessions', 'recompareRights'] as const),
   ...(['restoreOldRole', 'disableOldRole', 'enableOldRole', 'findRejected', 'terminateOldSessions'] as const),
   ...(['dropOldRole', 'proveOldLoginRefused', 'stageKey', 'stopService', 'reencryptAtomically'] as const),
-  ...(['reencryptRows', 'readRows', 'discardKey', 'proveOldKeyUnused'] as const),
+  ...(['reencryptRows', 'readRows', 'discardKey', 'proveOldKeyUnused', 'resolveBackup'] as const),
 ];
 
 interface Remembered extends AnyStart {
