@@ -3,12 +3,10 @@ import { cancellingInWords, isHarmless } from '../domain/cancelling.js';
 import { exposedValue } from '../domain/reason.js';
 import type { RunStatus } from '../domain/status.js';
 import { invocation, quoteArgument } from './invocation.js';
-import { type Answer, askStatus, isSilence } from './runs.js';
+import { type Answer, askStatus, hasBegun, isSilence } from './runs.js';
 import type { LiveRun, ToCancel } from './runs-to-cancel.js';
-import { fromTemporal, within, type TemporalClient } from './temporal.js';
+import type { TemporalClient } from './temporal.js';
 import { unservedQueues, unservedText } from './unserved.js';
-
-const CALL_TIMEOUT_MS = 10_000;
 
 /** Those whose own work is undone: a run that leads others has none. */
 export function affected({ run, led }: ToCancel): readonly LiveRun[] {
@@ -55,18 +53,4 @@ function silentWill(answer: Answer, { taskQueue, workflowId }: LiveRun): string 
       ? `a worker polls the task queue "${taskQueue}" (${invocation()} worker --task-queue ${taskQueue})`
       : 'a repaired worker runs';
   return `what it has begun is undone as soon as ${until}; until then it holds its name. If there will never be one: temporal workflow terminate --workflow-id ${quoteArgument(workflowId)} frees it and undoes nothing, and the next run settles what it left`;
-}
-
-/** Whether a worker has ever carried out a part of it. A run that was reset has a past of which its own history may not tell. */
-export async function hasBegun(temporal: TemporalClient, { workflowId, runId }: LiveRun): Promise<boolean> {
-  try {
-    const { events } = await within(temporal, CALL_TIMEOUT_MS, () =>
-      temporal.client.workflow.getHandle(workflowId, runId).fetchHistory(),
-    );
-    const started = events?.[0]?.workflowExecutionStartedEventAttributes;
-    if (started?.originalExecutionRunId !== runId) return true;
-    return (events ?? []).some((event) => event.workflowTaskCompletedEventAttributes);
-  } catch (error) {
-    throw fromTemporal(error, temporal.address);
-  }
 }

@@ -12,8 +12,9 @@ import { watchInterrupts } from './interrupts.js';
 import { invocation, quoteArgument } from './invocation.js';
 import { runLink } from './links.js';
 import { exitCodeOfEnding } from './rotate.js';
-import { affected, hasBegun, type Outlook, outlookOf } from './cancel-outlook.js';
-import type { Ending } from './runs.js';
+import { affected, type Outlook, outlookOf } from './cancel-outlook.js';
+import { idsOf } from './named-runs.js';
+import { hasBegun, type Ending } from './runs.js';
 import { runToCancel, type LiveRun, type ToCancel } from './runs-to-cancel.js';
 import { within, type TemporalClient } from './temporal.js';
 import { typedInput } from './typed-input.js';
@@ -40,7 +41,9 @@ export async function cancel(context: Context, refText: string, options: CancelO
     const target = await runToCancel(temporal, refText);
     const found = await Promise.all(affected(target).map((run) => outlookOf(temporal, run)));
     refuseWhatIsTooLate(found);
-    if (!yes) askFirst(found, `cancel ${refText} --as ${quoteArgument(by)} --yes`);
+    // A shorter name may mean another run by then.
+    const typed = idsOf(refText).includes(target.run.workflowId) ? refText : target.run.ref;
+    if (!yes) askFirst(found, `cancel ${typed} --as ${quoteArgument(by)} --yes`);
     await request(temporal, target, who);
     const [only] = found;
     const ended = only && !only.begun && target.led.length === 0 ? await endUnbegun(temporal, only.run, who) : false;

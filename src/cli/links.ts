@@ -29,7 +29,12 @@ export const QUERIES = {
 
 /** Names come from NAME_PATTERN: nothing in them needs quoting beyond the quotes. */
 export function runningQuery(system: string, secret: string): string {
-  return `${SEARCH_ATTRIBUTES.system} = "${system}" AND ${SEARCH_ATTRIBUTES.secret} = "${secret}" AND ExecutionStatus = "Running"`;
+  return `${belongsTo(system, secret)} AND ExecutionStatus = "Running"`;
+}
+
+/** Ended runs too. */
+export function belongsTo(system: string, secret: string): string {
+  return `${SEARCH_ATTRIBUTES.system} = "${system}" AND ${SEARCH_ATTRIBUTES.secret} = "${secret}"`;
 }
 
 function root(ui: Ui): string {

@@ -2,9 +2,10 @@
 import type { WorkflowExecutionInfo } from '@temporalio/client';
 import { z } from 'zod';
 import { formatBackup, parseBackupSelector } from '../domain/backup.js';
+import { BACKUP_WORKFLOW_TYPE } from '../domain/messages.js';
 import { formatRef, parseSelector, type SecretSelector } from '../domain/refs.js';
 import { LIST_NOTE, SEARCH_ATTRIBUTES, type ListNote } from '../domain/status.js';
-import { QUERIES, runningQuery } from './links.js';
+import { belongsTo, QUERIES, runningQuery } from './links.js';
 import { fromTemporal, isUnknownSearchAttribute, type TemporalClient } from './temporal.js';
 
 /** What Temporal lists at once. More runs than people look at in a terminal; the UI's list takes over from there. */
@@ -51,7 +52,46 @@ export function listHolding(temporal: TemporalClient, wanted: SecretSelector): P
   });
 }
 
+/** Of each name that is longer than this one, the latest run, ended ones too, oldest first. @param workflowId of all environments, or backups. */
+export async function latestBelow(temporal: TemporalClient, workflowId: string): Promise<WorkflowExecutionInfo[]> {
+  const latest = new Map<string, WorkflowExecutionInfo>();
+  const keep = (info: WorkflowExecutionInfo): WorkflowExecutionInfo | null => (isBelow(info, workflowId) ? info : null);
+  const query = belowQuery(workflowId);
+  if (query === null) return [];
+  for (const info of await listed(temporal, query, keep)) {
+    const known = latest.get(info.workflowId);
+    if (!known || known.startTime < info.startTime) latest.set(info.workflowId, info);
+  }
+  return [...latest.values()].sort((one, other) => one.startTime.getTime() - other.startTime.getTime());
+}
+
+/** null: nothing is below it. */
+function belowQuery(workflowId: string): string | null {
+  const [kind, ref = ''] = workflowId.split(':');
+  const parts = ref.split('/');
+  if (parts.length > 2) return null;
+  const [system = '', second] = parts;
+  if (kind === 'rotate') return second === undefined ? null : belongsTo(system, second);
+  return `WorkflowType = "${BACKUP_WORKFLOW_TYPE}" AND WorkflowId STARTS_WITH "${workflowId}/"`;
+}
+
+function isBelow({ workflowId }: WorkflowExecutionInfo, shorter: string): boolean {
+  const ids = [workflowId, shorter].map((id) => id.split(/[:/]/));
+  const [[kind, system, environment, name] = [], [wanted, wantedSystem, second] = []] = ids;
+  if (kind !== wanted || system !== wantedSystem || name === undefined) return false;
+  return kind === 'rotate' ? name === second : second === undefined || environment === second;
+}
+
 async function list<T extends RunningEntry>(
+  temporal: TemporalClient,
+  query: string,
+  entryOf: (info: WorkflowExecutionInfo) => T | null,
+): Promise<T[]> {
+  const found = await listed(temporal, query, entryOf);
+  return found.sort((one, other) => one.startedAt.localeCompare(other.startedAt));
+}
+
+async function listed<T>(
   temporal: TemporalClient,
   query: string,
   entryOf: (info: WorkflowExecutionInfo) => T | null,
@@ -68,7 +108,7 @@ async function list<T extends RunningEntry>(
     if (isUnknownSearchAttribute(error)) return [];
     throw fromTemporal(error, temporal.address);
   }
-  return found.sort((one, other) => one.startedAt.localeCompare(other.startedAt));
+  return found;
 }
 
 function rotationOf(info: WorkflowExecutionInfo): RunningRotation | null {

@@ -1,10 +1,9 @@
 /** Which runs are meant by what was typed: the one that holds the name, and those that it leads. */
 import type { WorkflowExecutionDescription } from '@temporalio/client';
-import { parseBackupSelector } from '../domain/backup.js';
 import { KeyturnError } from '../domain/errors.js';
-import { formatRef, parseSelector } from '../domain/refs.js';
 import { invocation } from './invocation.js';
-import { listHolding } from './running.js';
+import { idsOf, refOf } from './named-runs.js';
+import { latestBelow } from './running.js';
 import { describeRun } from './runs.js';
 import type { TemporalClient } from './temporal.js';
 
@@ -25,34 +24,19 @@ export interface ToCancel {
 
 /** A rotation or recovery first, then a backup of that name. @throws KeyturnError `run-not-found`, `ambiguous`, `bad-reference`. */
 export async function runToCancel(temporal: TemporalClient, text: string): Promise<ToCancel> {
-  for (const workflowId of idsOf(text)) {
+  const ids = idsOf(text);
+  for (const workflowId of ids) {
     const description = await describeRun(temporal, workflowId);
     if (description?.status.name !== 'RUNNING') continue;
     return { run: liveRun(description), led: await ledBy(temporal, description) };
   }
-  throw (await severalOf(temporal, text)) ?? notRunning(text);
-}
-
-function idsOf(text: string): string[] {
-  if (/^(?:rotate|backup):/.test(text)) return [text];
-  const ids = [named(text, parseSelector, 'rotate:'), named(text, parseBackupSelector, 'backup:')];
-  const known = ids.filter((id) => id !== null);
-  // The words for what is no name at all.
-  if (known.length === 0) parseSelector(text);
-  return known;
-}
-
-function named(text: string, parse: (text: string) => unknown, prefix: string): string | null {
-  try {
-    parse(text);
-    return `${prefix}${text}`;
-  } catch {
-    return null;
-  }
+  const only = await theOnlyOne(temporal, ids);
+  if (only?.status.name !== 'RUNNING') throw notRunning(text);
+  return { run: liveRun(only), led: [] };
 }
 
 function liveRun({ workflowId, runId, taskQueue }: WorkflowExecutionDescription): LiveRun {
-  return { ref: workflowId.replace(/^(?:rotate|backup):/, ''), workflowId, runId, taskQueue };
+  return { ref: refOf(workflowId), workflowId, runId, taskQueue };
 }
 
 async function ledBy(temporal: TemporalClient, { raw }: WorkflowExecutionDescription): Promise<LiveRun[]> {
@@ -62,16 +46,25 @@ async function ledBy(temporal: TemporalClient, { raw }: WorkflowExecutionDescrip
   return (await Promise.all(runs)).filter((one) => one?.status.name === 'RUNNING').map((one) => liveRun(one as never));
 }
 
-/** `SYSTEM/SECRET` whose environments' runs nobody leads. */
-async function severalOf(temporal: TemporalClient, text: string): Promise<KeyturnError | null> {
-  if (text.startsWith('backup:') || named(text, parseSelector, '') === null) return null;
-  const selector = parseSelector(text);
-  if (selector.environment !== undefined) return null;
-  const running = await listHolding(temporal, selector);
-  if (running.length === 0) return null;
-  return new KeyturnError('ambiguous', `${text} has runs of its own in ${running.length} environments`, {
-    hint: `name one of ${running.map((one) => formatRef(one.selector)).join(', ')}`,
-  });
+/** `SYSTEM/SECRET` whose environments' runs nobody leads: the one that runs. @throws KeyturnError `ambiguous`. */
+async function theOnlyOne(
+  temporal: TemporalClient,
+  ids: readonly string[],
+): Promise<WorkflowExecutionDescription | null> {
+  for (const workflowId of ids) {
+    const running = (await latestBelow(temporal, workflowId)).filter(({ status }) => status.name === 'RUNNING');
+    const [only, ...others] = running;
+    if (!only) continue;
+    if (others.length === 0) return await describeRun(temporal, only.workflowId, only.runId);
+    throw new KeyturnError(
+      'ambiguous',
+      `${running.length} runs of ${refOf(workflowId)} are running, and none leads them`,
+      {
+        hint: `name one of ${running.map((one) => refOf(one.workflowId)).join(', ')}`,
+      },
+    );
+  }
+  return null;
 }
 
 function notRunning(text: string): KeyturnError {

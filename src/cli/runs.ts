@@ -1,17 +1,15 @@
 /** Finding a run in Temporal and asking it how it stands. */
 import { QueryNotRegisteredError, type WorkflowExecutionDescription } from '@temporalio/client';
-import { KeyturnError } from '../domain/errors.js';
 import { STATUS_QUERY } from '../domain/messages.js';
-import { formatRef, rotationWorkflowId, type SecretSelector } from '../domain/refs.js';
 import type { RotationReport } from '../domain/report.js';
 import type { RolloutReport, RunStatus } from '../domain/status.js';
 import { withTrouble } from './attempts.js';
-import { invocation } from './invocation.js';
 import {
   applicationFailureOf,
   fromTemporal,
   isNoWorker,
   isTaskFailing,
+  isUntaken,
   within,
   type TemporalClient,
 } from './temporal.js';
@@ -36,7 +34,7 @@ export async function describeRun(
   }
 }
 
-/** `starting`: its plan is not made yet, or it is a rollout, whose children answer. */
+/** `starting`: its plan is not made yet (nor ever, in a run that ended before), or it leads others, which answer. */
 export type Answer = RunStatus | 'starting' | Silence;
 
 /** `task failing`: a defect in the run's code, or another version of it on the worker. */
@@ -60,7 +58,7 @@ export async function askStatus(temporal: TemporalClient, workflowId: string, ru
   } catch (error) {
     if (isNoWorker(error)) return 'no worker';
     if (isTaskFailing(error)) return 'task failing';
-    if (error instanceof QueryNotRegisteredError) return 'starting';
+    if (error instanceof QueryNotRegisteredError || isUntaken(error)) return 'starting';
     throw fromTemporal(error, temporal.address);
   }
 }
@@ -123,34 +121,48 @@ export interface RunView {
   /** null when history has a report. */
   readonly status: Answer | null;
   readonly ending: Ending | null;
+  /** False: it has ended before any worker took it on. */
+  readonly taken: boolean;
   /** It was asked for, which a run says itself once it has a worker. */
   readonly cancelRequested: boolean;
 }
 
-/** Everything that can be known about the latest run of a secret. @throws KeyturnError `run-not-found`. */
-export async function viewRun(temporal: TemporalClient, selector: SecretSelector, runId?: string): Promise<RunView> {
-  const workflowId = rotationWorkflowId(selector);
-  const description = await describeRun(temporal, workflowId, runId);
-  if (!description) {
-    throw new KeyturnError('run-not-found', `no run of ${formatRef(selector)} is known to Temporal`, {
-      hint: `see what runs: ${invocation()} status; what was done: ${invocation()} log`,
-    });
-  }
+/** Everything that can be known about a run. */
+export async function viewRun(temporal: TemporalClient, description: WorkflowExecutionDescription): Promise<RunView> {
+  const { workflowId, runId } = description;
   const state = description.status.name;
   const closed = state !== 'RUNNING';
-  const ending = closed ? await readEnding(temporal, workflowId, description.runId) : null;
+  const ending = closed ? await readEnding(temporal, workflowId, runId) : null;
   // A closed run answers from its report where it left one; a query would need a worker to replay it.
-  const answer = ending?.reports.length ? null : await askStatus(temporal, workflowId, description.runId);
+  const answer = ending?.reports.length ? null : await askStatus(temporal, workflowId, runId);
   const status = typeof answer === 'object' && answer !== null ? withTrouble(answer, description) : answer;
   return {
     workflowId,
-    runId: description.runId,
+    runId,
     startedAt: description.startTime.toISOString(),
     state,
     status,
     ending,
+    taken: answer !== 'starting' || state === 'RUNNING' || (await hasBegun(temporal, description)),
     cancelRequested: description.raw.workflowExtendedInfo?.cancelRequested ?? false,
   };
+}
+
+/** Whether a worker has ever carried out a part of it. A run that was reset has a past of which its own history may not tell. */
+export async function hasBegun(
+  temporal: TemporalClient,
+  { workflowId, runId }: { readonly workflowId: string; readonly runId: string },
+): Promise<boolean> {
+  try {
+    const { events } = await within(temporal, CALL_TIMEOUT_MS, () =>
+      temporal.client.workflow.getHandle(workflowId, runId).fetchHistory(),
+    );
+    const started = events?.[0]?.workflowExecutionStartedEventAttributes;
+    if (started?.originalExecutionRunId !== runId) return true;
+    return (events ?? []).some((event) => event.workflowTaskCompletedEventAttributes);
+  } catch (error) {
+    throw fromTemporal(error, temporal.address);
+  }
 }
 
 function reportsIn(value: unknown): RotationReport[] {

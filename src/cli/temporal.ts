@@ -79,6 +79,11 @@ export function isTaskFailing(error: unknown): boolean {
   return status?.code === GRPC.failedPrecondition && /workflow task in failed state/i.test(status.details);
 }
 
+/** True of a run that has ended before any worker took it on: there is nobody in it who could be asked. */
+export function isUntaken(error: unknown): boolean {
+  return /closed before WorkflowTaskStarted/i.test(grpcStatus(error)?.details ?? '');
+}
+
 /**
  * The deadline of a call passes on both sides at once. Where the server's end of the stream arrives before the client's own
  * timer, gRPC says "cancelled" for it; nothing here cancels a call otherwise.

@@ -125,6 +125,14 @@ describe('in order: none, made, listed, restored', () => {
       new RegExp(`\\| ${SYSTEM}/production/key \\| ana \\| backup \\(age\\) \\| of KEY; Q4; request `),
     );
     expect(log.stdout).toMatch(/\| backup \(gpg\) \| of SESSION, TOKEN; Q4; request /);
+    // Found by the name of one, and by the names for several.
+    const one = await run('status', `${SYSTEM}/production/key`, '--exit-code');
+    expect(one.exitCode).toBe(0);
+    expect(one.stdout).toMatch(new RegExp(`^${SYSTEM}/production/key: completed\n`));
+    for (const shorter of [SYSTEM, `${SYSTEM}/production`])
+      expect((await run('status', shorter)).stdout).toMatch(
+        new RegExp(`^${SYSTEM}/production/key: completed[^]*^${SYSTEM}/production/rest: completed\n`, 'm'),
+      );
   }, 120_000);
 
   test('then the list says since when, and the inventory counts no rotation', async () => {

@@ -66,6 +66,10 @@ test.concurrent(
   async () => {
     const ref = 'cancel-gated/staging/SESSION_SECRET';
     await run('rotate', ref, '--operator', 'ana', '--stop-at-gate');
+    // The one that runs, whichever name it is called by; what is to be typed then has its own.
+    expect(await run('cancel', 'cancel-gated/SESSION_SECRET', '--as', 'ben')).toMatchObject({
+      stderr: expect.stringContaining(`if that is wanted: keyturn cancel ${ref} --as ben --yes`) as string,
+    });
     const asked = await run('cancel', ref, '--as', 'ben');
     expect(asked).toMatchObject({ exitCode: 1, stdout: '' });
     expect(asked.stderr).toBe(
@@ -104,6 +108,13 @@ test.concurrent(
       state: 'ended',
       reports: [{ ref: 'cancel-led/staging/SESSION_SECRET', outcome: 'cancelled' }],
     });
+    const over = await run('status', selector, '--exit-code');
+    expect(over.exitCode).toBe(3);
+    expect(over.stdout).toMatch(
+      new RegExp(`^rotate:${selector}: cancelled, started \\S+: it has begun cancel-led/staging/SESSION_SECRET\n`),
+    );
+    expect(over.stdout).toContain('cancel-led/staging/SESSION_SECRET: cancelled\n');
+    expect(over.stdout).not.toContain('Workflow canceled');
     await isAsBefore('cancel-led');
   },
   120_000,
@@ -120,6 +131,14 @@ test.concurrent(
       exitCode: 0,
       stdout: `${ref}: ended; no worker had taken it on, so nothing was begun, and its name is free`,
     });
+    // Also under the name for all environments, where no run of that name ever was.
+    for (const name of [ref, 'cancel-alone/SESSION_SECRET']) {
+      const shown = await run('status', name, '--exit-code');
+      expect(shown).toMatchObject({
+        exitCode: 3,
+        stdout: `${ref}: ended before any worker took it on, so nothing was begun\ncancelled by ben; no worker had taken it on, so nothing was begun`,
+      });
+    }
     expect((await run('rotate', ref, '--operator', 'ana', '--wait')).exitCode).toBe(0);
   },
   120_000,
