@@ -9,6 +9,7 @@ import { freshLedger } from '../support/ledgers.js';
 import { freshTaskQueue } from '../support/servers.js';
 import { installKeyturn, type Keyturn, type Running, type Transcript } from './support/keyturn.js';
 import { said } from './support/said.js';
+import { inDeep } from '../support/deep.js';
 
 const SYSTEM = `vaulted-${randomBytes(3).toString('hex')}`;
 const FAR = `far-${randomBytes(3).toString('hex')}`;
@@ -168,7 +169,7 @@ describe('in order: none, made, listed, restored', () => {
     expect(revealed).toMatchObject({ exitCode: 0, stdout: value, stderr: '' });
   });
 
-  test('by gpg with the passphrase from a file or a pipe, to the exact bytes', async () => {
+  inDeep.test('by gpg with the passphrase from a file or a pipe, to the exact bytes', async () => {
     const archive = await newest('vault/rest', /\.asc$/);
     const revealed = await keyturn.run([
       'backup',
@@ -194,32 +195,36 @@ describe('in order: none, made, listed, restored', () => {
   });
 });
 
-test('a backup under way is among what runs, and so is the run that leads several', async () => {
-  expect((await run('backup', FAR, '--operator', 'ana')).exitCode).toBe(0);
-  const row = new RegExp(
-    `^${FAR}/production/one +backUpSecrets +preparing +\\S+ ago +a worker: none polls ${UNSERVED}$`,
-    'm',
-  );
-  await expect.poll(async () => (await run('status')).stdout, { timeout: 60_000 }).toMatch(row);
-  const { stdout } = await run('status');
-  expect(stdout).toMatch(new RegExp(`^${FAR} +backUpSecrets +one after the other +\\S+ ago$`, 'm'));
-  expect(stdout).not.toContain(`${FAR}/production/other`);
-  const { running } = JSON.parse((await run('status', '--json')).stdout) as { running: Record<string, unknown>[] };
-  expect(running.filter(({ ref }) => String(ref).startsWith(FAR))).toMatchObject([
-    { ref: FAR, workflowType: 'backUpSecrets', workflowId: `backup:${FAR}`, status: null },
-    {
-      ref: `${FAR}/production/one`,
-      workflowId: `backup:${FAR}/production/one`,
-      status: { phase: 'preparing' },
-      unservedQueues: [UNSERVED],
-    },
-  ]);
-  const connection = await Connection.connect({ address: inject('temporalAddress') });
-  const { workflow } = new Client({ connection });
-  for (const id of [FAR, `${FAR}/production/one`]) await workflow.getHandle(`backup:${id}`).terminate('seen');
-  await connection.close();
-  await expect.poll(async () => (await run('status')).stdout, { timeout: 20_000 }).not.toContain(FAR);
-}, 120_000);
+inDeep.test(
+  'a backup under way is among what runs, and so is the run that leads several',
+  async () => {
+    expect((await run('backup', FAR, '--operator', 'ana')).exitCode).toBe(0);
+    const row = new RegExp(
+      `^${FAR}/production/one +backUpSecrets +preparing +\\S+ ago +a worker: none polls ${UNSERVED}$`,
+      'm',
+    );
+    await expect.poll(async () => (await run('status')).stdout, { timeout: 60_000 }).toMatch(row);
+    const { stdout } = await run('status');
+    expect(stdout).toMatch(new RegExp(`^${FAR} +backUpSecrets +one after the other +\\S+ ago$`, 'm'));
+    expect(stdout).not.toContain(`${FAR}/production/other`);
+    const { running } = JSON.parse((await run('status', '--json')).stdout) as { running: Record<string, unknown>[] };
+    expect(running.filter(({ ref }) => String(ref).startsWith(FAR))).toMatchObject([
+      { ref: FAR, workflowType: 'backUpSecrets', workflowId: `backup:${FAR}`, status: null },
+      {
+        ref: `${FAR}/production/one`,
+        workflowId: `backup:${FAR}/production/one`,
+        status: { phase: 'preparing' },
+        unservedQueues: [UNSERVED],
+      },
+    ]);
+    const connection = await Connection.connect({ address: inject('temporalAddress') });
+    const { workflow } = new Client({ connection });
+    for (const id of [FAR, `${FAR}/production/one`]) await workflow.getHandle(`backup:${id}`).terminate('seen');
+    await connection.close();
+    await expect.poll(async () => (await run('status')).stdout, { timeout: 20_000 }).not.toContain(FAR);
+  },
+  120_000,
+);
 
 describe('what goes wrong is told with what to do', () => {
   test.each([

@@ -7,6 +7,7 @@ import { freshTaskQueue } from '../support/servers.js';
 import { firstValue, writeShop, type ShopOptions } from './support/inventory.js';
 import { installKeyturn, type Keyturn, type Running } from './support/keyturn.js';
 import { said } from './support/said.js';
+import { inDeep } from '../support/deep.js';
 
 const GATE = '{ gates: [promote], allowed: [ben, carla] }';
 const taskQueue = freshTaskQueue('cancel');
@@ -144,7 +145,7 @@ test.concurrent(
   120_000,
 );
 
-test.concurrent(
+inDeep.test.concurrent(
   'a run whose environment has no worker, and that has begun nothing there, ends as cancelled',
   async (context) => {
     const ref = 'cancel-unserved/staging/SESSION_SECRET';
@@ -159,7 +160,7 @@ test.concurrent(
   120_000,
 );
 
-test.concurrent(
+inDeep.test.concurrent(
   'a run whose worker is gone says what is undone once there is one, and undoes it then',
   async (context) => {
     const ref = 'cancel-left/staging/SESSION_SECRET';

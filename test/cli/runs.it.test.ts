@@ -8,6 +8,7 @@ import { freshTaskQueue } from '../support/servers.js';
 import { firstValue, writeShop, type ShopOptions } from './support/inventory.js';
 import { installKeyturn, type Keyturn, type Running } from './support/keyturn.js';
 import { said } from './support/said.js';
+import { inDeep } from '../support/deep.js';
 
 const GATE = '{ gates: [promote], allowed: [ben, carla] }';
 const taskQueue = freshTaskQueue('cli');
@@ -70,34 +71,38 @@ afterAll(async () => {
 const run = (...args: string[]) => keyturn.run(args, env);
 
 describe('rotate --wait', () => {
-  test('shows each step as it starts and ends, and leaves a ledger row', async () => {
-    const ref = 'cli-plain/staging/SESSION_SECRET';
-    const { exitCode, stdout, stderr, all } = await run('rotate', ref, '--operator', 'ana', '--wait', '--note', 'Q4');
-    expect(exitCode, all).toBe(0);
-    expect(stderr).toBe('');
-    const lines = stdout.split('\n');
-    expect(lines[0]).toMatch(new RegExp(`^started rotate:${ref} \\(rotateSessionSecret, run [0-9a-f-]{36}\\)$`));
-    expect(lines[1]).toMatch(
-      /http:\/\/ui\.example\.test\/namespaces\/default\/workflows\/rotate%3Acli-plain%2Fstaging%2FSESSION_SECRET\/[0-9a-f-]{36}\/user-metadata$/,
-    );
-    for (const step of ['Check that everything is ready', 'Stage a new value', 'Switch to the new value']) {
-      expect(stdout).toMatch(new RegExp(`^✓ ${step} \\([0-9.]+m?s\\): .+`, 'm'));
-    }
-    expect(stdout).toMatch(
-      new RegExp(
-        `${ref}: completed\n\nledger row \\d+\nold value not proven: the inventory declares no proof\nnext due \\d{4}-`,
-      ),
-    );
+  inDeep.test(
+    'shows each step as it starts and ends, and leaves a ledger row',
+    async () => {
+      const ref = 'cli-plain/staging/SESSION_SECRET';
+      const { exitCode, stdout, stderr, all } = await run('rotate', ref, '--operator', 'ana', '--wait', '--note', 'Q4');
+      expect(exitCode, all).toBe(0);
+      expect(stderr).toBe('');
+      const lines = stdout.split('\n');
+      expect(lines[0]).toMatch(new RegExp(`^started rotate:${ref} \\(rotateSessionSecret, run [0-9a-f-]{36}\\)$`));
+      expect(lines[1]).toMatch(
+        /http:\/\/ui\.example\.test\/namespaces\/default\/workflows\/rotate%3Acli-plain%2Fstaging%2FSESSION_SECRET\/[0-9a-f-]{36}\/user-metadata$/,
+      );
+      for (const step of ['Check that everything is ready', 'Stage a new value', 'Switch to the new value']) {
+        expect(stdout).toMatch(new RegExp(`^✓ ${step} \\([0-9.]+m?s\\): .+`, 'm'));
+      }
+      expect(stdout).toMatch(
+        new RegExp(
+          `${ref}: completed\n\nledger row \\d+\nold value not proven: the inventory declares no proof\nnext due \\d{4}-`,
+        ),
+      );
 
-    const log = await run('log', ref);
-    expect(log.stdout).toMatch(/^Date \| Secret \| Operator \| Method \| Notes\n/);
-    expect(log.stdout).toMatch(new RegExp(`\\| ${ref} \\| ana \\| replace \\| .*Q4`));
-    const file = await readFile(join(keyturn.directory, 'systems', 'cli-plain.staging.env'), 'utf8');
-    const now = /SESSION_SECRET=(\S+)/.exec(file)?.[1] ?? '';
-    expect(now).toMatch(/^[0-9a-f]{64}$/);
-    expect(now).not.toBe(firstValue('staging'));
-    for (const value of [now, firstValue('staging')]) expect(all + log.all).not.toContain(value);
-  }, 60_000);
+      const log = await run('log', ref);
+      expect(log.stdout).toMatch(/^Date \| Secret \| Operator \| Method \| Notes\n/);
+      expect(log.stdout).toMatch(new RegExp(`\\| ${ref} \\| ana \\| replace \\| .*Q4`));
+      const file = await readFile(join(keyturn.directory, 'systems', 'cli-plain.staging.env'), 'utf8');
+      const now = /SESSION_SECRET=(\S+)/.exec(file)?.[1] ?? '';
+      expect(now).toMatch(/^[0-9a-f]{64}$/);
+      expect(now).not.toBe(firstValue('staging'));
+      for (const value of [now, firstValue('staging')]) expect(all + log.all).not.toContain(value);
+    },
+    60_000,
+  );
 
   test('of a run whose service does not come up tells the cause, that all is as before, and exits 3', async () => {
     const ref = 'cli-broken/production/SESSION_SECRET';
@@ -127,18 +132,22 @@ describe('rotate --wait', () => {
     expect(stdout).toMatch(new RegExp(`^not done yet: ${failed}`, 'm'));
   }, 60_000);
 
-  test('interrupted leaves the run going, says so, and exits 130', async () => {
-    const ref = 'cli-watched/staging/SESSION_SECRET';
-    const watching = keyturn.start(['rotate', ref, '--operator', 'ana', '--wait'], env);
-    await said(watching, 'waits for a decision: promote');
-    watching.kill('SIGINT');
-    const { exitCode, stderr } = await watching;
-    expect(exitCode).toBe(130);
-    expect(stderr).toBe(`not watching any more; the run goes on. See it: keyturn status ${ref}`);
-    const { stdout } = await run('status', ref);
-    expect(stdout).toContain('waits for a decision: promote');
-    expect((await run('reject', ref, '--as', 'ben')).exitCode).toBe(0);
-  }, 60_000);
+  inDeep.test(
+    'interrupted leaves the run going, says so, and exits 130',
+    async () => {
+      const ref = 'cli-watched/staging/SESSION_SECRET';
+      const watching = keyturn.start(['rotate', ref, '--operator', 'ana', '--wait'], env);
+      await said(watching, 'waits for a decision: promote');
+      watching.kill('SIGINT');
+      const { exitCode, stderr } = await watching;
+      expect(exitCode).toBe(130);
+      expect(stderr).toBe(`not watching any more; the run goes on. See it: keyturn status ${ref}`);
+      const { stdout } = await run('status', ref);
+      expect(stdout).toContain('waits for a decision: promote');
+      expect((await run('reject', ref, '--as', 'ben')).exitCode).toBe(0);
+    },
+    60_000,
+  );
 });
 
 describe('a gate', () => {
@@ -238,67 +247,79 @@ describe('a gate', () => {
   }, 60_000);
 });
 
-test('a rollout is watched through its environments in order, and SYSTEM/SECRET decides the one that waits', async () => {
-  const selector = 'cli-rollout/SESSION_SECRET';
-  const watching = keyturn.start(['rotate', selector, '--operator', 'ana', '--wait', '--json'], env);
-  for (const environment of ['staging', 'production']) {
-    await said(watching, `keyturn approve cli-rollout/${environment}/SESSION_SECRET`);
-    const { exitCode, stdout } = await run('approve', selector, '--as', 'ben');
-    expect({ exitCode, stdout }).toEqual({
-      exitCode: 0,
-      stdout: `cli-rollout/${environment}/SESSION_SECRET: gate "promote" approved`,
+inDeep.test(
+  'a rollout is watched through its environments in order, and SYSTEM/SECRET decides the one that waits',
+  async () => {
+    const selector = 'cli-rollout/SESSION_SECRET';
+    const watching = keyturn.start(['rotate', selector, '--operator', 'ana', '--wait', '--json'], env);
+    for (const environment of ['staging', 'production']) {
+      await said(watching, `keyturn approve cli-rollout/${environment}/SESSION_SECRET`);
+      const { exitCode, stdout } = await run('approve', selector, '--as', 'ben');
+      expect({ exitCode, stdout }).toEqual({
+        exitCode: 0,
+        stdout: `cli-rollout/${environment}/SESSION_SECRET: gate "promote" approved`,
+      });
+    }
+    const { exitCode, stdout } = await watching;
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      ref: selector,
+      workflowId: `rotate:${selector}`,
+      reports: [
+        { ref: 'cli-rollout/staging/SESSION_SECRET', outcome: 'completed' },
+        { ref: 'cli-rollout/production/SESSION_SECRET', outcome: 'completed' },
+      ],
+      failure: null,
     });
-  }
-  const { exitCode, stdout } = await watching;
-  expect(exitCode).toBe(0);
-  expect(JSON.parse(stdout)).toMatchObject({
-    ref: selector,
-    workflowId: `rotate:${selector}`,
-    reports: [
-      { ref: 'cli-rollout/staging/SESSION_SECRET', outcome: 'completed' },
-      { ref: 'cli-rollout/production/SESSION_SECRET', outcome: 'completed' },
-    ],
-    failure: null,
-  });
-}, 90_000);
+  },
+  90_000,
+);
 
-test('a run that no worker serves is listed as such; approving it exits 5, saying that nothing was sent', async () => {
-  const alone = { ...env, KEYTURN_TASK_QUEUE: freshTaskQueue('nobody') };
-  const ref = 'cli-alone/staging/SESSION_SECRET';
-  const started = await keyturn.run(['rotate', ref, '--operator', 'ana'], alone);
-  expect(started.exitCode).toBe(5);
-  const queue = alone.KEYTURN_TASK_QUEUE;
-  expect(started.stderr).toContain(
-    `error: no worker polls the task queue "${queue}": the run is started, and waits until one does\nhint: start one where the secrets are: keyturn worker --task-queue ${queue}; `,
-  );
-  // Nor does a job that waits for a gate wait for ever.
-  const other = 'cli-alone/production/SESSION_SECRET';
-  expect((await keyturn.run(['rotate', other, '--operator', 'ana', '--stop-at-gate'], alone)).exitCode).toBe(5);
-  const { stdout, stderr: complaint } = await run('status');
-  expect(stdout, complaint).toMatch(
-    new RegExp(`^${ref} +rotateSessionSecret +unknown +\\S+ ago +a worker: none answers`, 'm'),
-  );
-  const { exitCode, stderr } = await run('approve', ref, '--as', 'ben');
-  expect(exitCode).toBe(5);
-  expect(stderr).toMatch(
-    /^error: the run is there, but no worker answers for it: nothing was sent\nhint: start one where the secrets are, .*: keyturn worker --task-queue [^;]+; /,
-  );
-}, 90_000);
+inDeep.test(
+  'a run that no worker serves is listed as such; approving it exits 5, saying that nothing was sent',
+  async () => {
+    const alone = { ...env, KEYTURN_TASK_QUEUE: freshTaskQueue('nobody') };
+    const ref = 'cli-alone/staging/SESSION_SECRET';
+    const started = await keyturn.run(['rotate', ref, '--operator', 'ana'], alone);
+    expect(started.exitCode).toBe(5);
+    const queue = alone.KEYTURN_TASK_QUEUE;
+    expect(started.stderr).toContain(
+      `error: no worker polls the task queue "${queue}": the run is started, and waits until one does\nhint: start one where the secrets are: keyturn worker --task-queue ${queue}; `,
+    );
+    // Nor does a job that waits for a gate wait for ever.
+    const other = 'cli-alone/production/SESSION_SECRET';
+    expect((await keyturn.run(['rotate', other, '--operator', 'ana', '--stop-at-gate'], alone)).exitCode).toBe(5);
+    const { stdout, stderr: complaint } = await run('status');
+    expect(stdout, complaint).toMatch(
+      new RegExp(`^${ref} +rotateSessionSecret +unknown +\\S+ ago +a worker: none answers`, 'm'),
+    );
+    const { exitCode, stderr } = await run('approve', ref, '--as', 'ben');
+    expect(exitCode).toBe(5);
+    expect(stderr).toMatch(
+      /^error: the run is there, but no worker answers for it: nothing was sent\nhint: start one where the secrets are, .*: keyturn worker --task-queue [^;]+; /,
+    );
+  },
+  90_000,
+);
 
-test('a run whose effects wait on a queue that nobody polls says so, in plan and in status', async () => {
-  const ref = 'cli-unserved/staging/SESSION_SECRET';
-  const nobody = `no worker polls the task queue "${UNSERVED}"`;
-  const said = `${nobody}: the run goes on as soon as one does`;
-  const planned = await run('plan', ref);
-  expect(planned.exitCode, planned.all).toBe(5);
-  expect(planned.stdout).toContain(`not asked:\n  ✗ worker: ${nobody}`);
-  expect(planned.stdout).not.toContain('start it:');
-  const started = await run('rotate', ref, '--operator', 'ana');
-  expect(started.exitCode).toBe(5);
-  expect(started.stderr).toContain(`error: ${nobody}: the run is started, and waits until one does`);
-  await expect.poll(async () => (await run('status', ref)).stdout, { timeout: 60_000 }).toContain(said);
-  expect((await run('status')).stdout).toMatch(new RegExp(`^${ref} .* a worker: none polls ${UNSERVED}`, 'm'));
-}, 90_000);
+inDeep.test(
+  'a run whose effects wait on a queue that nobody polls says so, in plan and in status',
+  async () => {
+    const ref = 'cli-unserved/staging/SESSION_SECRET';
+    const nobody = `no worker polls the task queue "${UNSERVED}"`;
+    const said = `${nobody}: the run goes on as soon as one does`;
+    const planned = await run('plan', ref);
+    expect(planned.exitCode, planned.all).toBe(5);
+    expect(planned.stdout).toContain(`not asked:\n  ✗ worker: ${nobody}`);
+    expect(planned.stdout).not.toContain('start it:');
+    const started = await run('rotate', ref, '--operator', 'ana');
+    expect(started.exitCode).toBe(5);
+    expect(started.stderr).toContain(`error: ${nobody}: the run is started, and waits until one does`);
+    await expect.poll(async () => (await run('status', ref)).stdout, { timeout: 60_000 }).toContain(said);
+    expect((await run('status')).stdout).toMatch(new RegExp(`^${ref} .* a worker: none polls ${UNSERVED}`, 'm'));
+  },
+  90_000,
+);
 
 test('a run that was terminated is not shown as going on, and what comes next is told', async () => {
   const ref = 'cli-ended/staging/SESSION_SECRET';
@@ -359,22 +380,28 @@ describe('plan asks the worker, whose inventory, variables and disks are what co
     expect(rotated.stderr).toMatch(/^error: .*web: told: .*SHOP_TOKEN/m);
   }, 60_000);
 
-  test('a system that only this inventory has is said to be unknown by whom, to plan and to rotate', async () => {
-    const here = { ...env, KEYTURN_INVENTORY: join(keyturn.directory, 'others') };
-    const ref = 'cli-elsewhere/staging/SESSION_SECRET';
-    for (const args of [
-      ['plan', ref],
-      ['rotate', ref, '--operator', 'ana', '--wait'],
-    ]) {
-      const { exitCode, stderr } = await keyturn.run(args, here);
-      expect(exitCode, stderr).toBe(2);
-      expect(stderr).toMatch(/^error: no system "cli-elsewhere" \(says the worker \d+@\S+, which reads .*systems\)$/m);
-      expect(stderr).toMatch(/^hint: .*start the worker with that one \(--inventory or KEYTURN_INVENTORY\)$/m);
-    }
-    // And the other way round: this command's own.
-    const { stderr } = await keyturn.run(['plan', 'cli-plain/staging/SESSION_SECRET'], here);
-    expect(stderr).toMatch(/^error: no system "cli-plain", says this command's inventory, .*others$/m);
-  }, 60_000);
+  inDeep.test(
+    'a system that only this inventory has is said to be unknown by whom, to plan and to rotate',
+    async () => {
+      const here = { ...env, KEYTURN_INVENTORY: join(keyturn.directory, 'others') };
+      const ref = 'cli-elsewhere/staging/SESSION_SECRET';
+      for (const args of [
+        ['plan', ref],
+        ['rotate', ref, '--operator', 'ana', '--wait'],
+      ]) {
+        const { exitCode, stderr } = await keyturn.run(args, here);
+        expect(exitCode, stderr).toBe(2);
+        expect(stderr).toMatch(
+          /^error: no system "cli-elsewhere" \(says the worker \d+@\S+, which reads .*systems\)$/m,
+        );
+        expect(stderr).toMatch(/^hint: .*start the worker with that one \(--inventory or KEYTURN_INVENTORY\)$/m);
+      }
+      // And the other way round: this command's own.
+      const { stderr } = await keyturn.run(['plan', 'cli-plain/staging/SESSION_SECRET'], here);
+      expect(stderr).toMatch(/^error: no system "cli-plain", says this command's inventory, .*others$/m);
+    },
+    60_000,
+  );
 
   test('what differs in the same system is the worker’s, and it is said', async () => {
     await writeShop(keyturn, 'changed', { taskQueue, system: 'cli-plain', approval: GATE });
@@ -400,20 +427,24 @@ describe('plan asks the worker, whose inventory, variables and disks are what co
     await readFile(trace);
   }, 60_000);
 
-  test('it takes no lock, leaves nothing in the ledger, and is no run of its own', async () => {
-    const ref = 'cli-held/staging/SESSION_SECRET';
-    await run('rotate', ref, '--operator', 'ana', '--wait', '--stop-at-gate');
-    const { exitCode, stdout } = await run('plan', ref);
-    expect(exitCode).toBe(1);
-    expect(stdout).toMatch(
-      /✗ other runs of it: rotate:cli-held.* is under way \(run \S+ since \S+, phase "awaiting approval"\)/,
-    );
-    expect(stdout).not.toContain('left versions behind');
-    expect((await run('status', ref)).stdout).toContain('waits for a decision: promote');
-    expect((await run('log', ref)).stdout).not.toContain('cli-held');
-    expect((await run('status')).stdout).not.toContain('previewRotation');
-    await run('reject', ref, '--as', 'ben');
-  }, 60_000);
+  inDeep.test(
+    'it takes no lock, leaves nothing in the ledger, and is no run of its own',
+    async () => {
+      const ref = 'cli-held/staging/SESSION_SECRET';
+      await run('rotate', ref, '--operator', 'ana', '--wait', '--stop-at-gate');
+      const { exitCode, stdout } = await run('plan', ref);
+      expect(exitCode).toBe(1);
+      expect(stdout).toMatch(
+        /✗ other runs of it: rotate:cli-held.* is under way \(run \S+ since \S+, phase "awaiting approval"\)/,
+      );
+      expect(stdout).not.toContain('left versions behind');
+      expect((await run('status', ref)).stdout).toContain('waits for a decision: promote');
+      expect((await run('log', ref)).stdout).not.toContain('cli-held');
+      expect((await run('status')).stdout).not.toContain('previewRotation');
+      await run('reject', ref, '--as', 'ben');
+    },
+    60_000,
+  );
 
   test('the workflow behind it is refused under a lock’s id, and with what it does not know', async () => {
     const connection = await Connection.connect({ address: inject('temporalAddress') });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { writeShop } from './support/inventory.js';
 import { installKeyturn, type Keyturn } from './support/keyturn.js';
+import { sampled } from '../support/sample.js';
 
 const VERBS = ['up', 'worker', 'plan', 'rotate', 'approve', 'reject', 'status', 'inventory', 'log', 'schema'];
 /** The discard port: nothing listens there. */
@@ -21,7 +22,7 @@ describe('help', () => {
     for (const code of [0, 1, 2, 3, 4, 5]) expect(stdout).toMatch(new RegExp(`^  ${code}  `, 'm'));
   });
 
-  test.each(VERBS)('of %s shows its own options and the common ones', async (verb) => {
+  test.each(sampled(VERBS, 4))('of %s shows its own options and the common ones', async (verb) => {
     const { exitCode, stdout } = await keyturn.run([verb, '--help']);
     expect(exitCode).toBe(0);
     expect(stdout).toContain(`Usage: keyturn ${verb}`);

@@ -10,6 +10,7 @@ import type { PlannedService } from '../../src/domain/plan.js';
 import { checkSpec, type PlannedCheck } from '../../src/domain/specs/check.js';
 import { engineIsMissing } from '../support/engine.js';
 import { node, Project, removeProjects, SHOW } from './support/compose-projects.js';
+import { inDeep } from '../support/deep.js';
 
 const missing = engineIsMissing('deployers/compose-effect.it.test.ts');
 afterAll(removeProjects);
@@ -95,7 +96,7 @@ describe.skipIf(missing !== null)('a deploy', () => {
     expect(await failure(deploy(service(project, {}, port), [envFile]))).toMatchObject({ message: SAME });
   });
 
-  test('of a mounted file with up has done nothing; restart and recreate bring it into service', async () => {
+  inDeep.test('of a mounted file with up has done nothing; restart and recreate bring it into service', async () => {
     const port = await getPort();
     const project = new Project(
       { backend: node(SHOW_FILE, { environment: { PORT: String(port) }, secrets: ['secret_key'] }) },
@@ -138,50 +139,53 @@ describe.skipIf(missing !== null)('a deploy', () => {
     expect(await failure(deploy(backend, [project.envFile], tools()))).toMatchObject({ message: SAME });
   });
 
-  test('that breaks another service of the project fails and shows its last words; one broken before is noted', async () => {
-    const project = new Project({
-      backend: node(RUNS_ON, { environment: { SECRET: '${SECRET}' } }),
-      mail: node(
-        `if (process.env.SECRET !== 'first') { console.log('mail dislikes it'); process.exit(4); } ${RUNS_ON}`,
-        {
+  inDeep.test(
+    'that breaks another service of the project fails and shows its last words; one broken before is noted',
+    async () => {
+      const project = new Project({
+        backend: node(RUNS_ON, { environment: { SECRET: '${SECRET}' } }),
+        mail: node(
+          `if (process.env.SECRET !== 'first') { console.log('mail dislikes it'); process.exit(4); } ${RUNS_ON}`,
+          {
+            environment: { SECRET: '${SECRET}' },
+          },
+        ),
+        broken: node('process.exit(5)', { environment: { SECRET: '${SECRET}' }, restart: 'always' }),
+        // Runs in most moments of a look.
+        flapping: node('setTimeout(() => process.exit(6), 2000)', {
           environment: { SECRET: '${SECRET}' },
-        },
-      ),
-      broken: node('process.exit(5)', { environment: { SECRET: '${SECRET}' }, restart: 'always' }),
-      // Runs in most moments of a look.
-      flapping: node('setTimeout(() => process.exit(6), 2000)', {
-        environment: { SECRET: '${SECRET}' },
-        restart: 'always',
-      }),
-      done: node('', { environment: { SECRET: '${SECRET}' } }),
-      sick: node(RUNS_ON, {
-        healthcheck: { test: ['CMD', 'node', '-e', 'process.exit(1)'], interval: '1s', retries: 1 },
-      }),
-    });
-    project.write('.env', 'SECRET=first\n');
-    project.compose('up', '-d');
-    await expect.poll(() => project.compose('ps', '-a', 'sick')).toContain('(unhealthy)');
-    await expect.poll(() => ['broken', 'flapping'].every((name) => project.restarts(name) > 0)).toBe(true);
-    project.write('.env', 'SECRET=second\n');
-    const own = tools();
-    const all = wellOnce(project, 'docker compose ps -a mail | grep -q Exited');
-    const error = await failure(deploy(all, [project.envFile], own));
-    expect(error).toMatchObject({ code: 'deploy-failed', effect: 'applied', retryable: true });
-    expect(error.message).toBe('backend: after the deploy not all of its Compose project is well: mail: exited (4)');
-    expect(error.diagnosis).toContain('mail dislikes it');
-    // The next attempt still compares with what was before the first.
-    expect((await failure(deploy(all, [project.envFile], tools(own.saved)))).message).toContain('mail: exited (4)');
+          restart: 'always',
+        }),
+        done: node('', { environment: { SECRET: '${SECRET}' } }),
+        sick: node(RUNS_ON, {
+          healthcheck: { test: ['CMD', 'node', '-e', 'process.exit(1)'], interval: '1s', retries: 1 },
+        }),
+      });
+      project.write('.env', 'SECRET=first\n');
+      project.compose('up', '-d');
+      await expect.poll(() => project.compose('ps', '-a', 'sick')).toContain('(unhealthy)');
+      await expect.poll(() => ['broken', 'flapping'].every((name) => project.restarts(name) > 0)).toBe(true);
+      project.write('.env', 'SECRET=second\n');
+      const own = tools();
+      const all = wellOnce(project, 'docker compose ps -a mail | grep -q Exited');
+      const error = await failure(deploy(all, [project.envFile], own));
+      expect(error).toMatchObject({ code: 'deploy-failed', effect: 'applied', retryable: true });
+      expect(error.message).toBe('backend: after the deploy not all of its Compose project is well: mail: exited (4)');
+      expect(error.diagnosis).toContain('mail dislikes it');
+      // The next attempt still compares with what was before the first.
+      expect((await failure(deploy(all, [project.envFile], tools(own.saved)))).message).toContain('mail: exited (4)');
 
-    project.write('.env', 'SECRET=third\n');
-    const noted = await deploy(service(project, { services: ['backend'] }), [project.envFile]);
-    expect(noted).toContain('mail: exited (4), as before the deploy');
-    expect(noted).toMatch(/broken: (restarting|exited \(5\)), as before the deploy/);
-    expect(noted).toMatch(/flapping: (restarting|exited \(6\)), as before the deploy/);
-    expect(noted).toContain('sick: running (unhealthy), as before the deploy');
-    expect(noted).not.toContain('done');
-  });
+      project.write('.env', 'SECRET=third\n');
+      const noted = await deploy(service(project, { services: ['backend'] }), [project.envFile]);
+      expect(noted).toContain('mail: exited (4), as before the deploy');
+      expect(noted).toMatch(/broken: (restarting|exited \(5\)), as before the deploy/);
+      expect(noted).toMatch(/flapping: (restarting|exited \(6\)), as before the deploy/);
+      expect(noted).toContain('sick: running (unhealthy), as before the deploy');
+      expect(noted).not.toContain('done');
+    },
+  );
 
-  test('after which a service keeps restarting fails, whatever it does in the moment of a look', async () => {
+  inDeep.test('after which a service keeps restarting fails, whatever it does in the moment of a look', async () => {
     const project = new Project({
       backend: node(RUNS_ON, { environment: { SECRET: '${SECRET}' } }),
       jobs: node(`setTimeout(() => process.exit(1), 300)`, { environment: { SECRET: '${SECRET}' }, restart: 'always' }),
@@ -192,23 +196,26 @@ describe.skipIf(missing !== null)('a deploy', () => {
     expect(message).toMatch(/not all of its Compose project is well: jobs: (restarting|exited \(1\))/);
   });
 
-  test('of one service replaces what it depends on and that is given the value too: said before, and seen', async () => {
-    const environment = { SECRET: '${SECRET}' };
-    const project = new Project({
-      backend: node(RUNS_ON, { environment, depends_on: ['db'] }),
-      db: node(RUNS_ON, { environment: { URL: 'postgres://app:${SECRET}@db/app' } }),
-      jobs: node(RUNS_ON, { environment }),
-    });
-    project.write('.env', 'SECRET=first-value\n');
-    project.compose('up', '-d');
-    const deployer = project.deployer({ services: ['backend'] });
-    const reach = await deployer.containers?.reach(['first-value'], tools().signal);
-    expect(reach).toEqual({ replaced: ['backend', 'db'], left: ['jobs'] });
-    const before = await deployer.containers!.lookBefore(tools().signal);
-    project.write('.env', 'SECRET=second-value\n');
-    await deploy(service(project, { services: ['backend'] }), [project.envFile]);
-    const after = await deployer.containers!.lookBefore(tools().signal);
-    const stayed = after.filter(({ id }) => before.some((earlier) => earlier.id === id));
-    expect(stayed.map((container) => container.service)).toEqual(['jobs']);
-  });
+  inDeep.test(
+    'of one service replaces what it depends on and that is given the value too: said before, and seen',
+    async () => {
+      const environment = { SECRET: '${SECRET}' };
+      const project = new Project({
+        backend: node(RUNS_ON, { environment, depends_on: ['db'] }),
+        db: node(RUNS_ON, { environment: { URL: 'postgres://app:${SECRET}@db/app' } }),
+        jobs: node(RUNS_ON, { environment }),
+      });
+      project.write('.env', 'SECRET=first-value\n');
+      project.compose('up', '-d');
+      const deployer = project.deployer({ services: ['backend'] });
+      const reach = await deployer.containers?.reach(['first-value'], tools().signal);
+      expect(reach).toEqual({ replaced: ['backend', 'db'], left: ['jobs'] });
+      const before = await deployer.containers!.lookBefore(tools().signal);
+      project.write('.env', 'SECRET=second-value\n');
+      await deploy(service(project, { services: ['backend'] }), [project.envFile]);
+      const after = await deployer.containers!.lookBefore(tools().signal);
+      const stayed = after.filter(({ id }) => before.some((earlier) => earlier.id === id));
+      expect(stayed.map((container) => container.service)).toEqual(['jobs']);
+    },
+  );
 });

@@ -10,6 +10,7 @@ import { startTraffic } from '../../src/demo/traffic.js';
 import { temporaryDirectory } from '../../src/embedded/directories.js';
 import { control, python, readSecret, secretFile, tokenOf, writeSecret } from './support/arena.js';
 import { ask, EXAMPLES, query, runningSystem, variable, type ReloadResult } from './support/running-system.js';
+import { inDeep } from '../support/deep.js';
 
 const strong = (): string => randomBytes(32).toString('hex');
 const fernetKey = (): string => `${randomBytes(32).toString('base64url')}=`;
@@ -143,7 +144,7 @@ describe.skipIf(python === null)('arena', { timeout: 240_000 }, () => {
     expect((await health()).status).toBe(200);
   });
 
-  it('is administered by admin.py: credentials are entered, arenas disabled, a key is lost', async () => {
+  inDeep.it('is administered by admin.py: credentials are entered, arenas disabled, a key is lost', async () => {
     const old = readSecret(system, 'credential_encryption_key');
     const admin = (args: readonly string[], input = ''): Promise<ReloadResult> =>
       execa('python3', [join(EXAMPLES, 'arena', 'admin.py'), '--env-file', system.envFile, ...args], {
@@ -187,7 +188,7 @@ describe.skipIf(python === null)('arena', { timeout: 240_000 }, () => {
     expect([(await me(before)).status, (await me(after)).status]).toEqual([401, 200]);
   });
 
-  it('takes the old key from a file of its own too, which may be empty or absent', async () => {
+  inDeep.it('takes the old key from a file of its own too, which may be empty or absent', async () => {
     const [old, fresh] = [readSecret(system, 'secret_key'), strong()];
     const previous = secretFile(system, 'secret_key_previous');
     appendFileSync(system.envFile, `SECRET_KEY_PREVIOUS_FILE=${previous}\n`);
@@ -202,7 +203,7 @@ describe.skipIf(python === null)('arena', { timeout: 240_000 }, () => {
     expect((await me(before)).status).toBe(401);
   });
 
-  it('takes two encryption keys: both decrypt, the first encrypts', async () => {
+  inDeep.it('takes two encryption keys: both decrypt, the first encrypts', async () => {
     const old = readSecret(system, 'credential_encryption_key');
     const fresh = fernetKey();
     onTestFinished(async () => {
@@ -222,7 +223,7 @@ describe.skipIf(python === null)('arena', { timeout: 240_000 }, () => {
     await query(system, `DELETE FROM api_credentials WHERE platform = 'tiktok' AND credential_name = 'default'`);
   });
 
-  it('restarts under traffic and loses no request', async () => {
+  inDeep.it('restarts under traffic and loses no request', async () => {
     const traffic = await startTraffic([system], { people: 6, rate: 60 });
     onTestFinished(async () => {
       await traffic.stop();
@@ -255,24 +256,27 @@ describe.skipIf(python === null)('arena', { timeout: 240_000 }, () => {
     expect((await health()).status).toBe(200);
   });
 
-  it('is stopped and started by the same commands that restart it; nothing is collected while the application stands', async () => {
-    const rounds = async (): Promise<unknown> =>
-      (await query(system, 'SELECT rounds FROM collection_totals'))[0]!['rounds'];
-    expect(await control(system, 'stop', 'app')).toMatchObject({ code: 0, output: 'app: stopped' });
-    await expect(health()).rejects.toThrow();
-    expect(await control(system, 'stop', 'app')).toMatchObject({ code: 0, output: 'app: was not running' });
-    // A round that was under way may still end.
-    await sleep(2_500);
-    const before = await rounds();
-    await sleep(5_000);
-    expect(await rounds()).toBe(before);
-    expect(await control(system, 'stop', 'worker')).toMatchObject({ code: 0 });
-    await restart('app', 'worker');
-    expect((await health()).status).toBe(200);
-    await expect.poll(rounds, { timeout: 20_000 }).not.toBe(before);
-  });
+  inDeep.it(
+    'is stopped and started by the same commands that restart it; nothing is collected while the application stands',
+    async () => {
+      const rounds = async (): Promise<unknown> =>
+        (await query(system, 'SELECT rounds FROM collection_totals'))[0]!['rounds'];
+      expect(await control(system, 'stop', 'app')).toMatchObject({ code: 0, output: 'app: stopped' });
+      await expect(health()).rejects.toThrow();
+      expect(await control(system, 'stop', 'app')).toMatchObject({ code: 0, output: 'app: was not running' });
+      // A round that was under way may still end.
+      await sleep(2_500);
+      const before = await rounds();
+      await sleep(5_000);
+      expect(await rounds()).toBe(before);
+      expect(await control(system, 'stop', 'worker')).toMatchObject({ code: 0 });
+      await restart('app', 'worker');
+      expect((await health()).status).toBe(200);
+      await expect.poll(rounds, { timeout: 20_000 }).not.toBe(before);
+    },
+  );
 
-  it('fills no table that has been emptied: what is gone from it is entered by people', async () => {
+  inDeep.it('fills no table that has been emptied: what is gone from it is entered by people', async () => {
     await query(system, 'CREATE TABLE aside AS SELECT * FROM api_credentials');
     await query(system, 'DELETE FROM api_credentials');
     await restart('app');

@@ -18,6 +18,7 @@ import {
 } from './support/running-system.js';
 import { memberRole, userRole } from './support/roles.js';
 import { refusalOf } from './support/starting.js';
+import { inDeep } from '../support/deep.js';
 
 const strong = (): string => randomBytes(32).toString('base64');
 
@@ -236,28 +237,31 @@ describe.each([
     accepts: async (token: unknown) => (await ask(production, '/api/metrics', { token })).status,
   },
 ])('the overlap of $key', ({ key, issued, accepts }) => {
-  it('accepts a second value by the previous variable, hands out the first, and ends when it is empty', async () => {
-    const [old, next] = [readSetting(production, key), strong()];
-    addPrevious(key);
-    const before = await issued();
-    await settle({ [`${key}_PREVIOUS`]: next });
-    expect(await accepts(before)).toBe(200);
-    expect(await accepts(await issued())).toBe(200);
+  inDeep.it(
+    'accepts a second value by the previous variable, hands out the first, and ends when it is empty',
+    async () => {
+      const [old, next] = [readSetting(production, key), strong()];
+      addPrevious(key);
+      const before = await issued();
+      await settle({ [`${key}_PREVIOUS`]: next });
+      expect(await accepts(before)).toBe(200);
+      expect(await accepts(await issued())).toBe(200);
 
-    await settle({ [key]: next, [`${key}_PREVIOUS`]: old });
-    const after = await issued();
-    expect(after).not.toBe(before);
-    expect(await accepts(before)).toBe(200);
-    expect(await accepts(after)).toBe(200);
+      await settle({ [key]: next, [`${key}_PREVIOUS`]: old });
+      const after = await issued();
+      expect(after).not.toBe(before);
+      expect(await accepts(before)).toBe(200);
+      expect(await accepts(after)).toBe(200);
 
-    await settle({ [`${key}_PREVIOUS`]: '' });
-    expect(await accepts(before)).toBe(401);
-    expect(await accepts(after)).toBe(200);
-  });
+      await settle({ [`${key}_PREVIOUS`]: '' });
+      expect(await accepts(before)).toBe(401);
+      expect(await accepts(after)).toBe(200);
+    },
+  );
 });
 
 describe('a reload of messaging under traffic', { timeout: 240_000 }, () => {
-  it('loses no request in either environment, and closes the old pools', async () => {
+  inDeep.it('loses no request in either environment, and closes the old pools', async () => {
     const people = await startTraffic([staging, production]);
     onTestFinished(async () => {
       await people.stop();
@@ -281,33 +285,36 @@ describe('a reload of messaging under traffic', { timeout: 240_000 }, () => {
     }
   });
 
-  it('lets a request that waits for the database finish on its old connection, and closes that pool after it', async () => {
-    const { accessToken } = (await logIn(production)).json;
-    const old = (await pools(production)).map(({ application }) => application);
-    const locker = new pg.Client({ connectionString: variable(production, '_ADMIN_URL') });
-    await locker.connect();
-    onTestFinished(() => locker.end());
-    await locker.query('BEGIN');
-    await locker.query('LOCK TABLE messages IN ACCESS EXCLUSIVE MODE');
-    const json = { to: 'smoke', text: 'sent during a reload' };
-    const posting = ask(production, '/api/messages', { json, token: accessToken });
-    const waiting = `SELECT application_name AS application FROM pg_stat_activity
+  inDeep.it(
+    'lets a request that waits for the database finish on its old connection, and closes that pool after it',
+    async () => {
+      const { accessToken } = (await logIn(production)).json;
+      const old = (await pools(production)).map(({ application }) => application);
+      const locker = new pg.Client({ connectionString: variable(production, '_ADMIN_URL') });
+      await locker.connect();
+      onTestFinished(() => locker.end());
+      await locker.query('BEGIN');
+      await locker.query('LOCK TABLE messages IN ACCESS EXCLUSIVE MODE');
+      const json = { to: 'smoke', text: 'sent during a reload' };
+      const posting = ask(production, '/api/messages', { json, token: accessToken });
+      const waiting = `SELECT application_name AS application FROM pg_stat_activity
       WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-    await expect.poll(() => query(production, waiting), { timeout: 30_000 }).toHaveLength(1);
-    const reloading = reload(production);
-    const fresh = async (): Promise<number> =>
-      (await pools(production)).filter(({ application }) => !old.includes(application)).length;
-    await expect.poll(fresh, { timeout: 20_000 }).toBe(2);
-    // Long enough for the idle instance to leave: the busy one must not.
-    await sleep(4_000);
-    expect(old).toContain((await query(production, waiting))[0]!.application);
-    await locker.query('ROLLBACK');
-    expect((await posting).status).toBe(201);
-    expect(await reloading).toMatchObject({ code: 0 });
-    expect((await pools(production)).filter(({ application }) => old.includes(application))).toEqual([]);
-  });
+      await expect.poll(() => query(production, waiting), { timeout: 30_000 }).toHaveLength(1);
+      const reloading = reload(production);
+      const fresh = async (): Promise<number> =>
+        (await pools(production)).filter(({ application }) => !old.includes(application)).length;
+      await expect.poll(fresh, { timeout: 20_000 }).toBe(2);
+      // Long enough for the idle instance to leave: the busy one must not.
+      await sleep(4_000);
+      expect(old).toContain((await query(production, waiting))[0]!.application);
+      await locker.query('ROLLBACK');
+      expect((await posting).status).toBe(201);
+      expect(await reloading).toMatchObject({ code: 0 });
+      expect((await pools(production)).filter(({ application }) => old.includes(application))).toEqual([]);
+    },
+  );
 
-  it('keeps everybody signed in while their access tokens expire', async () => {
+  inDeep.it('keeps everybody signed in while their access tokens expire', async () => {
     await settle({ ACCESS_TOKEN_SECONDS: '4' }, staging);
     const people = await startTraffic([staging]);
     onTestFinished(async () => {
@@ -347,7 +354,7 @@ describe('a reload of messaging under traffic', { timeout: 240_000 }, () => {
     expect(counts).toMatchObject({ failed: 0, refused: 0, signedInAgain: 0 });
   });
 
-  it('starts as a role that may use everything and owns nothing', async () => {
+  inDeep.it('starts as a role that may use everything and owns nothing', async () => {
     const first = readSetting(production, 'DATABASE_URL');
     const third = await userRole(production, 'third');
     await settle({ DATABASE_URL: third.url });

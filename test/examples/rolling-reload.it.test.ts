@@ -8,6 +8,7 @@ import type { ExampleSystem } from '../../src/demo/systems.js';
 import type { Traffic, TrafficOptions } from '../../src/demo/traffic.js';
 import { startTraffic } from '../../src/demo/traffic.js';
 import { ask, readSetting, reload, reloadBy, runningSystem, variable, writeSetting } from './support/running-system.js';
+import { inDeep } from '../support/deep.js';
 
 const strong = (): string => randomBytes(32).toString('hex');
 
@@ -30,7 +31,7 @@ describe('a rolling reload', { timeout: 240_000 }, () => {
     system = await runningSystem('mgmt-vibe');
   });
 
-  it('replaces all instances five times under traffic and loses no request', async () => {
+  inDeep.it('replaces all instances five times under traffic and loses no request', async () => {
     const people = await traffic({ people: 8, rate: 100 });
     let before = await instances();
     expect(before.size).toBe(2);
@@ -50,7 +51,7 @@ describe('a rolling reload', { timeout: 240_000 }, () => {
     expect(counts.writes).toBeGreaterThan(30);
   });
 
-  it('logs nobody out while the secret changes in three steps', async () => {
+  inDeep.it('logs nobody out while the secret changes in three steps', async () => {
     const people = await traffic({ people: 8, rate: 60 });
     const [old, next] = [readSetting(system, 'SESSION_SECRET'), strong()];
     for (const shown of [`${old},${next}`, `${next},${old}`]) {
@@ -102,7 +103,7 @@ describe('a rolling reload', { timeout: 240_000 }, () => {
     expect((await people.stop()).get('mgmt-vibe')).toMatchObject({ failed: 0, refused: 0 });
   });
 
-  it('counts for each of several callers only if the settings were read after they asked', async () => {
+  inDeep.it('counts for each of several callers only if the settings were read after they asked', async () => {
     const before = (await ask(system, '/api/health')).json.generation as number;
     const first = reload(system);
     await sleep(300);
@@ -121,7 +122,7 @@ describe('a rolling reload', { timeout: 240_000 }, () => {
     expect((await ask(system, '/api/health')).json.generation).toBeGreaterThan(before);
   });
 
-  it('starts another instance in the place of one that was killed', async () => {
+  inDeep.it('starts another instance in the place of one that was killed', async () => {
     const [victim] = await instances();
     process.kill(victim as number, 'SIGKILL');
     await expect

@@ -19,6 +19,7 @@ import {
   underNew,
   type World,
 } from './support.js';
+import { inDeep } from '../support/deep.js';
 
 let world: World;
 
@@ -360,7 +361,7 @@ test('long values make smaller pages, not more memory', async () => {
   expect(seen).toEqual([53, 52, 52, 3]);
 });
 
-test('long values among short ones do not make a page of what a thousand of them take', async () => {
+inDeep.test('long values among short ones do not make a page of what a thousand of them take', async () => {
   const values = Array.from({ length: 240 }, (_, row) =>
     row === 130 || row >= 160 ? fernetToken(world.old, `${row % 10}`.repeat(700_000)) : fernetToken(world.old, 'short'),
   );
@@ -496,7 +497,7 @@ describe('an application at work', () => {
     expectCounts(counts, { read: 10, reencrypted: 10 });
   });
 
-  test('takes rows in any order: it is never the victim of a deadlock', async () => {
+  inDeep.test('takes rows in any order: it is never the victim of a deadlock', async () => {
     await world.table('crossed', oldRows(world, 4_000));
     const facts = await world.facts('crossed');
     let stop = false;

@@ -40,27 +40,30 @@ it.each(['signal', 'update'] as const)(
   },
 );
 
-it('approvals given before a reset while their gate was open do not count when they arrive again', async () => {
-  const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'], approvers: 2 }) });
-  await harness.withWorker(world, async () => {
-    const handle = await harness.start(world);
-    const { gate } = await harness.until(handle, (status) => status.gate !== null);
-    await handle.signal('approve', { ...BEN, plan: gate?.plan });
-    await harness.until(handle, (status) => status.gate?.approvals.length === 1);
-    await handle.signal('approve', { by: 'cleo@example.test', plan: gate?.plan });
-    await handle.result();
-    const again = await harness.reset(handle, 'signal 1');
-    const { refusals, gate: open } = await harness.until(again, (status) => status.refusals.length === 2);
-    expect(refusals[0]).toMatch(/^approve by ben@example.test refused: it came together with a reset/);
-    expect(refusals[1]).toMatch(/^approve by cleo@example.test refused: it came together with a reset/);
-    expect(open?.approvals).toEqual([]);
-    await again.executeUpdate('reject', { args: [{ by: 'dan@example.test', plan: open?.plan }] });
-    const ended: unknown = await again.result().catch((error: unknown) => error);
-    expect(String((ended as { cause?: unknown }).cause)).toContain('this run was reset');
-  });
-});
+it.concurrent(
+  'approvals given before a reset while their gate was open do not count when they arrive again',
+  async () => {
+    const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'], approvers: 2 }) });
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      const { gate } = await harness.until(handle, (status) => status.gate !== null);
+      await handle.signal('approve', { ...BEN, plan: gate?.plan });
+      await harness.until(handle, (status) => status.gate?.approvals.length === 1);
+      await handle.signal('approve', { by: 'cleo@example.test', plan: gate?.plan });
+      await handle.result();
+      const again = await harness.reset(handle, 'signal 1');
+      const { refusals, gate: open } = await harness.until(again, (status) => status.refusals.length === 2);
+      expect(refusals[0]).toMatch(/^approve by ben@example.test refused: it came together with a reset/);
+      expect(refusals[1]).toMatch(/^approve by cleo@example.test refused: it came together with a reset/);
+      expect(open?.approvals).toEqual([]);
+      await again.executeUpdate('reject', { args: [{ by: 'dan@example.test', plan: open?.plan }] });
+      const ended: unknown = await again.result().catch((error: unknown) => error);
+      expect(String((ended as { cause?: unknown }).cause)).toContain('this run was reset');
+    });
+  },
+);
 
-it('a run that is reset to its very beginning asks anew, and is recorded again', async () => {
+it.concurrent('a run that is reset to its very beginning asks anew, and is recorded again', async () => {
   const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'] }) });
   await harness.withWorker(world, async () => {
     const handle = await harness.start(world);
@@ -78,7 +81,7 @@ it('a run that is reset to its very beginning asks anew, and is recorded again',
   });
 });
 
-it('a run that was recorded and is then reset is recorded again, as what it is', async () => {
+it.concurrent('a run that was recorded and is then reset is recorded again, as what it is', async () => {
   const world = worldOf(planOf);
   await harness.withWorker(world, async () => {
     const handle = await harness.start(world);

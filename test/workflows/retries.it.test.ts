@@ -39,7 +39,7 @@ function worldThatCannotGoBack(): World & { mended: boolean } {
 
 const isAsked = ({ steering }: { steering: readonly string[] }) => steering.includes('tryAgain');
 
-describe('an undo that fails three times', () => {
+describe.concurrent('an undo that fails three times', () => {
   it('is asked about with its reason, and tried again when somebody says so', async ({ expect }) => {
     const world = worldThatCannotGoBack();
     await harness.withWorker(world, async () => {
@@ -95,54 +95,56 @@ describe('an undo that fails three times', () => {
   });
 });
 
-it('a run that is told of a failed attempt shows it until the step has ended; nonsense it ignores', async ({
-  expect,
-}) => {
-  const world = worldOf(planOf);
-  world.faults.push({
-    activity: 'deployService',
-    call: 1,
-    when: 'before',
-    act: (attempt) => {
-      if (attempt < 3) refused();
-    },
-  });
-  await harness.withWorker(world, async () => {
-    const handle = await harness.start(world);
-    await harness.until(handle, ({ steps }) =>
-      steps.some(({ name, state }) => name.startsWith('Switch') && state === 'running'),
-    );
-    for (const nonsense of [undefined, 'x', { attempt: 'x', error: 1 }, { attempt: 2 ** 60, error: 'x' }])
-      await handle.signal(ATTEMPT_FAILED, nonsense);
-    expect((await harness.status(handle)).trouble).toBe(null);
-    await handle.signal(ATTEMPT_FAILED, { attempt: 2, error: `the disk is full ${'x'.repeat(900)}\n- forged` });
-    const { trouble } = await harness.until(handle, (status) => status.trouble !== null);
-    expect(trouble).toContain('attempt 2 failed: the disk is full');
-    expect(trouble).not.toContain('forged');
-    await handle.result();
-    expect((await harness.status(handle)).trouble).toBe(null);
-  });
-});
-
-it('cancelled while the worker of a step was lost, a run is recorded as cancelled, and the step as not known', async ({
-  expect,
-}) => {
-  const world = worldOf(planOf);
-  await harness.withWorker(world, async () => {
-    const handle = await harness.start(world);
+it.concurrent(
+  'a run that is told of a failed attempt shows it until the step has ended; nonsense it ignores',
+  async ({ expect }) => {
+    const world = worldOf(planOf);
     world.faults.push({
       activity: 'deployService',
       call: 1,
-      when: 'after',
-      // No heartbeat, and no answer in the 15 s in which one is due.
-      act: async () => {
-        await handle.cancel();
-        await new Promise((done) => setTimeout(done, 17_000));
+      when: 'before',
+      act: (attempt) => {
+        if (attempt < 3) refused();
       },
     });
-    await handle.result().catch(() => undefined);
-    expect((await handle.describe()).status.name).toBe('CANCELLED');
-  });
-  expect(world.state).toMatchObject({ old: 'v1', pending: null, ledger: [{ outcome: 'cancelled' }] });
-  expect(JSON.stringify(world.state.ledger[0]?.evidence)).toContain('it may have been done or not');
-});
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      await harness.until(handle, ({ steps }) =>
+        steps.some(({ name, state }) => name.startsWith('Switch') && state === 'running'),
+      );
+      for (const nonsense of [undefined, 'x', { attempt: 'x', error: 1 }, { attempt: 2 ** 60, error: 'x' }])
+        await handle.signal(ATTEMPT_FAILED, nonsense);
+      expect((await harness.status(handle)).trouble).toBe(null);
+      await handle.signal(ATTEMPT_FAILED, { attempt: 2, error: `the disk is full ${'x'.repeat(900)}\n- forged` });
+      const { trouble } = await harness.until(handle, (status) => status.trouble !== null);
+      expect(trouble).toContain('attempt 2 failed: the disk is full');
+      expect(trouble).not.toContain('forged');
+      await handle.result();
+      expect((await harness.status(handle)).trouble).toBe(null);
+    });
+  },
+);
+
+it.concurrent(
+  'cancelled while the worker of a step was lost, a run is recorded as cancelled, and the step as not known',
+  async ({ expect }) => {
+    const world = worldOf(planOf);
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      world.faults.push({
+        activity: 'deployService',
+        call: 1,
+        when: 'after',
+        // No heartbeat, and no answer in the 15 s in which one is due.
+        act: async () => {
+          await handle.cancel();
+          await new Promise((done) => setTimeout(done, 17_000));
+        },
+      });
+      await handle.result().catch(() => undefined);
+      expect((await handle.describe()).status.name).toBe('CANCELLED');
+    });
+    expect(world.state).toMatchObject({ old: 'v1', pending: null, ledger: [{ outcome: 'cancelled' }] });
+    expect(JSON.stringify(world.state.ledger[0]?.evidence)).toContain('it may have been done or not');
+  },
+);

@@ -22,7 +22,7 @@ beforeAll(async () => {
 });
 afterAll(() => harness.close());
 
-describe('an undisturbed rotation', () => {
+describe.concurrent('an undisturbed rotation', () => {
   it('replaces the value, deploys every service and records one row', async () => {
     const world = worldOf(planOf);
     await harness.withWorker(world, async () => {
@@ -73,7 +73,7 @@ describe('an undisturbed rotation', () => {
   });
 });
 
-describe('an application that signs with the wrong one of two values', () => {
+describe.concurrent('an application that signs with the wrong one of two values', () => {
   it('is found out before the overlap begins to count, and everything is undone', async () => {
     const world = worldOf(fullPlan, { approval: approvalSpec.parse({}), proof: tokenProof });
     const act = failWith('none', 'sign-in 1 of 3 was given something signed with the old value');
@@ -100,7 +100,7 @@ describe('an application that signs with the wrong one of two values', () => {
   });
 });
 
-describe('a failure before the point of no return', () => {
+describe.concurrent('a failure before the point of no return', () => {
   const places: [ActivityName, number][] = [
     ['stageSecret', 1],
     ['arrangeSecret', 1],
@@ -261,7 +261,7 @@ describe('a failure before the point of no return', () => {
   });
 });
 
-describe('after the point of no return', () => {
+describe.concurrent('after the point of no return', () => {
   it('a proof that fails stops the run and keeps the old value for a person to look at', async () => {
     const world = worldOf(fullPlan, { approval: approvalSpec.parse({}) });
     world.faults.push({
@@ -314,7 +314,7 @@ describe('after the point of no return', () => {
   });
 });
 
-describe('whether the old value is dead', () => {
+describe.concurrent('whether the old value is dead', () => {
   const NOTHING = { proven: false, because: 'the inventory declares no proof' };
 
   it('stands in the report and the ledger as it was seen', async () => {
@@ -397,7 +397,7 @@ describe('whether the old value is dead', () => {
   });
 });
 
-describe('an activity that somebody completes by hand', () => {
+describe.concurrent('an activity that somebody completes by hand', () => {
   it.each([
     ['proveOldRefused', {}, 'stopped'],
     ['proveOldRefused', { summary: 'refused in 5 of 5 requests' }, 'stopped'],
@@ -447,7 +447,7 @@ describe('the lock of something else', () => {
   });
 });
 
-describe('lost answers', () => {
+describe.concurrent('lost answers', () => {
   const effects: ActivityName[] = [
     'stageSecret',
     'arrangeSecret',
@@ -476,7 +476,7 @@ describe('lost answers', () => {
   );
 });
 
-describe('a cancellation', () => {
+describe.concurrent('a cancellation', () => {
   const steps: [ActivityName, number][] = [
     ['stageSecret', 1],
     ['arrangeSecret', 1],
@@ -528,48 +528,54 @@ describe('a cancellation', () => {
   });
 });
 
-it('while a run that was cancelled at its gate is undone, nobody is asked any more and no approval counts', async () => {
-  const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'] }) });
-  await harness.withWorker(world, async () => {
-    const handle = await harness.start(world);
-    await harness.until(handle, (status) => status.gate !== null);
-    let meanwhile: unknown;
-    const act = async (): Promise<void> => {
-      const { gate, steps } = await harness.status(handle);
-      const error = await handle.executeUpdate('approve', { args: [BEN] }).catch((reason: unknown) => reason);
-      const answer = ((error as WorkflowUpdateFailedError).cause as Error).message;
-      meanwhile = { gate, failed: steps.find(({ state }) => state === 'failed')?.error, answer };
-    };
-    world.faults.push({ activity: 'discardSecret', when: 'before', act });
-    await handle.cancel();
-    await expect(handle.result()).rejects.toThrow();
-    expect(meanwhile).toMatchObject({ gate: null, failed: 'cancelled' });
-    expect(meanwhile).toMatchObject({ answer: expect.stringContaining('no gate is open') as string });
-  });
-  expect(world.state).toMatchObject({ old: 'v1', pending: null, previous: null });
-  expect(world.state.ledger).toMatchObject([{ outcome: 'cancelled' }]);
-});
-
-it('a cancellation that the last step before the point of no return did not heed is heeded before it', async () => {
-  const world = worldOf(planOf);
-  await harness.withWorker(world, async () => {
-    const handle = await harness.start(world);
-    world.faults.push({
-      activity: 'deployService',
-      call: 2,
-      when: 'after',
-      act: async () => {
-        await handle.cancel();
-        await untilCancelled().catch(() => undefined);
-      },
+it.concurrent(
+  'while a run that was cancelled at its gate is undone, nobody is asked any more and no approval counts',
+  async () => {
+    const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'] }) });
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      await harness.until(handle, (status) => status.gate !== null);
+      let meanwhile: unknown;
+      const act = async (): Promise<void> => {
+        const { gate, steps } = await harness.status(handle);
+        const error = await handle.executeUpdate('approve', { args: [BEN] }).catch((reason: unknown) => reason);
+        const answer = ((error as WorkflowUpdateFailedError).cause as Error).message;
+        meanwhile = { gate, failed: steps.find(({ state }) => state === 'failed')?.error, answer };
+      };
+      world.faults.push({ activity: 'discardSecret', when: 'before', act });
+      await handle.cancel();
+      await expect(handle.result()).rejects.toThrow();
+      expect(meanwhile).toMatchObject({ gate: null, failed: 'cancelled' });
+      expect(meanwhile).toMatchObject({ answer: expect.stringContaining('no gate is open') as string });
     });
-    await expect(handle.result()).rejects.toThrow();
-    expect((await handle.describe()).status.name).toBe('CANCELLED');
-  });
-  expect(world.state).toMatchObject({ old: 'v1', pending: null, previous: null });
-});
+    expect(world.state).toMatchObject({ old: 'v1', pending: null, previous: null });
+    expect(world.state.ledger).toMatchObject([{ outcome: 'cancelled' }]);
+  },
+);
 
-it('a key that rows are under is never simply replaced, whoever asks', async () => {
+it.concurrent(
+  'a cancellation that the last step before the point of no return did not heed is heeded before it',
+  async () => {
+    const world = worldOf(planOf);
+    await harness.withWorker(world, async () => {
+      const handle = await harness.start(world);
+      world.faults.push({
+        activity: 'deployService',
+        call: 2,
+        when: 'after',
+        act: async () => {
+          await handle.cancel();
+          await untilCancelled().catch(() => undefined);
+        },
+      });
+      await expect(handle.result()).rejects.toThrow();
+      expect((await handle.describe()).status.name).toBe('CANCELLED');
+    });
+    expect(world.state).toMatchObject({ old: 'v1', pending: null, previous: null });
+  },
+);
+
+it.concurrent('a key that rows are under is never simply replaced, whoever asks', async () => {
   const encryption = { mode: 'atomic', key: 'fernet', columns: [], parallel: 1 } as unknown as PlannedEncryption;
   const world = worldOf((secret, queue) => planOf(secret, queue, { kind: 'encryption', encryption }));
   await harness.withWorker(world, async () => {
@@ -579,7 +585,7 @@ it('a key that rows are under is never simply replaced, whoever asks', async () 
   expect(world.state).toMatchObject({ old: 'v1', pending: null, previous: null });
 });
 
-describe('gates', () => {
+describe.concurrent('gates', () => {
   const gated = {
     approval: approvalSpec.parse({
       gates: ['promote'],
@@ -766,7 +772,7 @@ describe('gates', () => {
   });
 });
 
-describe('a run that cannot be recorded', () => {
+describe.concurrent('a run that cannot be recorded', () => {
   it.each([
     ['completed', 'the rotation is done, but not recorded'],
     ['rejected', '"promote" was rejected by ben@example.test (looked at the plan); everything is as it was before'],
@@ -796,7 +802,7 @@ describe('a run that cannot be recorded', () => {
   });
 });
 
-describe('one rotation a secret at a time', () => {
+describe.concurrent('one rotation a secret at a time', () => {
   it('50 simultaneous starts: one runs, 49 are told that it does', async () => {
     const world = worldOf(planOf, { approval: approvalSpec.parse({ gates: ['promote'] }) });
     await harness.withWorker(world, async () => {
@@ -840,7 +846,7 @@ describe('one rotation a secret at a time', () => {
   });
 });
 
-describe('input from the UI', () => {
+describe.concurrent('input from the UI', () => {
   it.each([
     [undefined, 'the input of a rotation'],
     [{ system: 'shop', secret: 'X', operator: 'ana@example.test', oops: 1 }, 'oops'],

@@ -43,7 +43,7 @@ function settling(world: World): string[] {
   return world.calls.slice(ASKED_ONLY.length, world.calls.indexOf(own));
 }
 
-describe('without gates and window', () => {
+describe.concurrent('without gates and window', () => {
   it.each([
     ['old only', ['discardSecret'], []],
     [
@@ -138,7 +138,7 @@ describe('without gates and window', () => {
   });
 });
 
-describe('where the policy asks people', () => {
+describe.concurrent('where the policy asks people', () => {
   it.each(['old, accept new', 'new, accept old', 'new only'] as const)(
     '"%s" is not touched before they have agreed; a no leaves everything as it was found, and says so',
     async (arrangement) => {
@@ -225,7 +225,7 @@ describe('where the policy asks people', () => {
   });
 });
 
-it('the maintenance window is waited for before services are deployed', async () => {
+it.concurrent('the maintenance window is waited for before services are deployed', async () => {
   const world = leftAt('new only', planOf, { window: { opens: '0 2 29 2 *', stays: '1h', timeZone: 'UTC' } });
   await harness.withWorker(world, async () => {
     const handle = await harness.start(world);
@@ -238,7 +238,7 @@ it('the maintenance window is waited for before services are deployed', async ()
   expect(world.state.previous).toBe('v0');
 });
 
-describe('a proof that fails', () => {
+describe.concurrent('a proof that fails', () => {
   it('stops the run and forgets nothing; the next run proves it again, and then there is a completed row', async () => {
     const world = leftAt('new only', planOf, { proof });
     world.state.ledger.push({
@@ -284,7 +284,7 @@ describe('a proof that fails', () => {
   });
 });
 
-describe('a settlement that does not get through says truly how things stand', () => {
+describe.concurrent('a settlement that does not get through says truly how things stand', () => {
   it('a deploy that fails: services may run different values, and a person must look', async () => {
     const world = leftAt('new only', planOf);
     world.state.running['web'] = world.state.running['jobs'] = 'old only';

@@ -28,7 +28,7 @@ const BLINKING = { opens: '*/10 * * * * *', stays: '2s', timeZone: 'UTC' };
 
 const askedFor = (calls: readonly string[]) => calls.filter((call) => call === 'findWindow').length;
 
-describe('the window', () => {
+describe.concurrent('the window', () => {
   it('that closed while the overlap ran out is waited for again before the old value stops being accepted', async () => {
     const world = worldOf(fullPlan, { approval: approvalSpec.parse({}), window: weekly() });
     await harness.withWorker(world, async () => {

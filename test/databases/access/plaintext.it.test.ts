@@ -9,6 +9,7 @@ import { whereWrittenDown } from '../../../src/databases/access/written-down.js'
 import { formsOf } from '../../../src/domain/redactor.js';
 import { startVersion } from '../../support/postgres-versions.js';
 import { failureOf, inDatabase, newPassword, prepare, serverFor } from './support.js';
+import { sampled } from '../../support/sample.js';
 
 const EVERYTHING = {
   ...{
@@ -21,7 +22,7 @@ const EVERYTHING = {
   'pg_stat_statements.track_utility': 'on',
 };
 
-describe.each([14, 18] as const)('PostgreSQL %i, which logs and counts all it is sent', (major) => {
+describe.each(sampled([14, 18] as const, 1))('PostgreSQL %i, which logs and counts all it is sent', (major) => {
   test('shows no password in its log, in pg_stat_statements or in an error: only verifiers', async (context) => {
     const postgres = await startVersion(major, EVERYTHING);
     if (typeof postgres === 'string') return context.skip(postgres);

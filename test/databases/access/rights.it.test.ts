@@ -12,6 +12,7 @@ import { forbidLogin } from '../../../src/databases/roles/toggle-login.js';
 import type { Server } from '../../../src/databases/server.js';
 import { startVersion, type TestServer } from '../../support/postgres-versions.js';
 import { failureOf, inDatabase, newPassword, serverFor } from './support.js';
+import { sampled } from '../../support/sample.js';
 
 const PAGE = await readFile('docs/administrator-rights.md', 'utf8');
 const password = newPassword();
@@ -32,7 +33,7 @@ async function administrator(postgres: TestServer, statements: readonly string[]
   return serverFor(postgres, { administrator: { user: 'keyturn', password } });
 }
 
-describe.each([14, 18] as const)('PostgreSQL %s', (major) => {
+describe.each(sampled([14, 18] as const, 1))('PostgreSQL %s', (major) => {
   test('as the page has it, and no less', async (context) => {
     const postgres = await startVersion(major, { logging_collector: 'on', log_destination: 'csvlog' });
     if (typeof postgres === 'string') return context.skip(postgres);

@@ -15,6 +15,7 @@ import { dropLogin } from '../../../src/databases/roles/drop-login.js';
 import type { Login } from '../../../src/databases/server.js';
 import { startVersion, MAJORS, type TestServer } from '../../support/postgres-versions.js';
 import { inDatabase, newPassword, prepare, serverFor } from './support.js';
+import { sampled } from '../../support/sample.js';
 
 /** Called like functions of the server, with the very types of their arguments. */
 const FUNCTIONS = [
@@ -32,7 +33,7 @@ const FUNCTIONS = [
 const ATTACK = (value: string): string =>
   `LANGUAGE plpgsql AS $$ BEGIN BEGIN EXECUTE 'ALTER ROLE app_v1 SUPERUSER'; EXCEPTION WHEN OTHERS THEN NULL; END; RETURN ${value}; END $$`;
 
-describe.each(MAJORS)('PostgreSQL %s', (major) => {
+describe.each(sampled(MAJORS, 1))('PostgreSQL %s', (major) => {
   let postgres: TestServer | null = null;
   let v1: Login;
   let administrator: Login;

@@ -10,10 +10,11 @@ import { listSessions, serverTime, terminateSessions } from '../../../src/databa
 import type { Login, Server } from '../../../src/databases/server.js';
 import { MAJORS, startVersion, type TestServer } from '../../support/postgres-versions.js';
 import { connectAs, failureOf, inDatabase, newPassword, OWNER, prepare, serverFor } from './support.js';
+import { sampled } from '../../support/sample.js';
 
 const LOGGING = { logging_collector: 'on', log_directory: 'log', log_filename: 'postgresql-%H.log' };
 
-for (const major of MAJORS) {
+for (const major of sampled(MAJORS, 1)) {
   describe(`PostgreSQL ${major}`, () => {
     let running: TestServer | string;
     let postgres: TestServer;

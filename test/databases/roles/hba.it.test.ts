@@ -8,13 +8,14 @@ import { dropLogin } from '../../../src/databases/roles/drop-login.js';
 import type { Login } from '../../../src/databases/server.js';
 import { startVersion, type TestServer } from '../../support/postgres-versions.js';
 import { failureOf, inDatabase, newPassword, prepare, serverFor } from '../access/support.js';
+import { sampled } from '../../support/sample.js';
 
 const COPY = { strategy: 'copy', old: 'app_v1', fresh: 'app_v2', group: null } as const;
 const GROUP = { ...COPY, strategy: 'group' } as const;
 const OTHERS = ['host all postgres 127.0.0.1/32 scram-sha-256', 'host all keyturn 127.0.0.1/32 scram-sha-256'];
 const LOCAL = '127.0.0.1/32 scram-sha-256';
 
-describe.each([14, 18] as const)('PostgreSQL %s', (major) => {
+describe.each(sampled([14, 18] as const, 1))('PostgreSQL %s', (major) => {
   let postgres: TestServer | null = null;
   let administrator: Login;
 

@@ -13,12 +13,13 @@ import type { Login } from '../../../src/databases/server.js';
 import { describeSessions } from '../../../src/domain/adoption.js';
 import { startVersion, type TestServer } from '../../support/postgres-versions.js';
 import { connectAs, failureOf, inDatabase, newPassword, prepare, serverFor } from '../access/support.js';
+import { sampled } from '../../support/sample.js';
 
 const PAIR = { strategy: 'copy', old: 'app_v1', fresh: 'app_v2', group: null } as const;
 const MARK = 'mark';
 const verifier = scramVerifier(newPassword(), 'x');
 
-describe.each([14, 16, 18] as const)('PostgreSQL %s', (major) => {
+describe.each(sampled([14, 16, 18] as const, 1))('PostgreSQL %s', (major) => {
   let postgres: TestServer | null = null;
   let administrator: Login;
   let v1: Login;

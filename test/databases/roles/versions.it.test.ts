@@ -11,10 +11,11 @@ import type { Server } from '../../../src/databases/server.js';
 import { makeHostile } from '../../support/hostile-database.js';
 import { MAJORS, startVersion, type TestServer } from '../../support/postgres-versions.js';
 import { EQUAL, MARK, run, scramVerifier, serverOn, urlAs } from './support/world.js';
+import { sampled } from '../../support/sample.js';
 
 const verifier = scramVerifier('fresh-password');
 
-for (const major of MAJORS) {
+for (const major of sampled(MAJORS, 1)) {
   describe(`PostgreSQL ${major}`, () => {
     let running: TestServer | string;
     let postgres: TestServer;

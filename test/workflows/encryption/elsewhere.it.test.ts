@@ -6,6 +6,7 @@ import { opened } from './support/fernet.js';
 import { carriedOut } from './support/runs.js';
 import { Stage } from './support/stage.js';
 import type { System } from './support/system.js';
+import { sampled } from '../../support/sample.js';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -13,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-it.each(['atomic', 'online'] as const)('%s: child tables and a copy in a document', async (mode) => {
+it.each(sampled(['atomic', 'online'] as const, 1))('%s: child tables and a copy in a document', async (mode) => {
   const { outcome, untouched, history } = await carriedOut(
     stage,
     { mode },
@@ -53,7 +54,7 @@ async function underOldKey({ database, oldKey }: System): Promise<string[]> {
   return found;
 }
 
-it.each(['atomic', 'online'] as const)(
+it.each(sampled(['atomic', 'online'] as const, 1))(
   '%s: what a trigger copies, a materialized view and a column added meanwhile keep the old key, and once they are mended it goes',
   async (mode) => {
     const system = await stage.system({ mode });

@@ -12,6 +12,7 @@ import { bytesOf, pictureOf } from './support/picture.js';
 import { ledgerOf } from './support/runs.js';
 import { Stage } from './support/stage.js';
 import type { Given, System } from './support/system.js';
+import { inDeep } from '../../support/deep.js';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -91,7 +92,7 @@ it('keeps the readable half, moves the rest, ticks what is entered again, and sw
   });
 });
 
-it('people go on without the rest, which is left to them by name', async () => {
+inDeep.it('people go on without the rest, which is left to them by name', async () => {
   await withSystem(GIVEN, async (system) => {
     const lost = await lose(system, [3, 5]);
     const handle = await stage.start(system);
@@ -108,7 +109,7 @@ it('people go on without the rest, which is left to them by name', async () => {
   });
 });
 
-it('every row lost, as document 004 has it: all are moved', async () => {
+inDeep.it('every row lost, as document 004 has it: all are moved', async () => {
   await withSystem(GIVEN, async (system) => {
     const lost = await lose(system, [...system.application.truth.keys()]);
     const handle = await stage.start(system);
@@ -121,7 +122,7 @@ it('every row lost, as document 004 has it: all are moved', async () => {
   });
 });
 
-it('a service that cannot be stopped: what it writes meanwhile is found after its deploy', async () => {
+inDeep.it('a service that cannot be stopped: what it writes meanwhile is found after its deploy', async () => {
   await withSystem({ ...GIVEN, runsOn: true }, async (system) => {
     const { application, faults } = system;
     await loseHalf(system);
@@ -191,7 +192,7 @@ describe('the key is not lost', () => {
     });
   });
 
-  it('when an archive that people offer holds it; one that cannot be opened is an error', async () => {
+  inDeep.it('when an archive that people offer holds it; one that cannot be opened is an error', async () => {
     await backedUp(async (system) => {
       const archive = await forgetBackups(system);
       const recover = async (more: object): Promise<string> =>

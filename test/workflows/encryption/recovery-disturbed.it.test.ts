@@ -17,6 +17,7 @@ import { pictureOf, type Picture } from './support/picture.js';
 import { ledgerOf } from './support/runs.js';
 import { Stage } from './support/stage.js';
 import type { Given, System } from './support/system.js';
+import { sampled } from '../../support/sample.js';
 
 let stage: Stage;
 let undisturbed: Ended;
@@ -84,7 +85,7 @@ it.each([
   ['before its effect', crashedBefore],
   ['after its effect', answerLost],
 ])('with each step crashed %s ends as if nothing had been', async (_, fault) => {
-  const wrong = await inParallel(undisturbed.calls, async (call) => {
+  const wrong = await inParallel(sampled(undisturbed.calls, 2), async (call) => {
     const reached: string[] = [];
     const run = await recovered(({ faults }) =>
       faults.set(call, (attempt, body) => {
@@ -108,7 +109,7 @@ it.each(['failed', 'cancelled before', 'cancelled after'] as const)(
   'with each step before the point of no return %s, all is as before',
   async (how) => {
     const { calls } = undisturbed;
-    const wrong = await inParallel(calls.slice(1, calls.indexOf(FORWARD)), async (call) => {
+    const wrong = await inParallel(sampled(calls.slice(1, calls.indexOf(FORWARD)), 1), async (call) => {
       const run = await recovered(({ faults }, handle) => {
         const cancel = () => handle.cancel();
         const cancelled = how === 'cancelled before' ? cancelledBefore(cancel) : cancelledAfter(cancel);
@@ -153,7 +154,7 @@ async function terminatedAfter(call: string, given: Given, expected: Ended): Pro
 
 it('terminated after each step: the next run goes on with its key and its quarantine, and completes', async () => {
   const { calls } = undisturbed;
-  const wrong = await inParallel(calls.slice(0, calls.indexOf('forgetPrevious 1')), (call) =>
+  const wrong = await inParallel(sampled(calls.slice(0, calls.indexOf('forgetPrevious 1')), 1), (call) =>
     terminatedAfter(call, GIVEN, undisturbed),
   );
   expect(wrong.flat()).toEqual([]);
@@ -177,7 +178,7 @@ describe('where the inventory wants the lost rows truncated', () => {
     ['after its effect', answerLost],
   ])('each step from the checklist on, crashed %s, ends as if nothing had been', async (_, fault) => {
     const { calls } = truncated;
-    const wrong = await inParallel(calls.slice(calls.indexOf(FORWARD)), async (call) => {
+    const wrong = await inParallel(sampled(calls.slice(calls.indexOf(FORWARD)), 1), async (call) => {
       const reached: string[] = [];
       const run = await recovered(({ faults }) => {
         faults.set(call, (attempt, body) => {
@@ -195,7 +196,7 @@ describe('where the inventory wants the lost rows truncated', () => {
   it('each step failed between moving the rows and the checklist: all is as before', async () => {
     const { calls } = truncated;
     const wrong = await inParallel(
-      calls.slice(calls.indexOf('recoverRows 1'), calls.indexOf(FORWARD)),
+      sampled(calls.slice(calls.indexOf('recoverRows 1'), calls.indexOf(FORWARD)), 1),
       async (call) => {
         const run = await recovered(({ faults }) => faults.set(call, failedAfter), TRUNCATE);
         const asBefore = JSON.stringify(run.after) === JSON.stringify(run.before) && run.quarantined === 0;
@@ -210,7 +211,7 @@ describe('where the inventory wants the lost rows truncated', () => {
   it('terminated after each step from the moving on: the next run goes on, destroys them too, and completes', async () => {
     const { calls } = truncated;
     const wrong = await inParallel(
-      calls.slice(calls.indexOf('recoverRows 1'), calls.indexOf('forgetPrevious 1')),
+      sampled(calls.slice(calls.indexOf('recoverRows 1'), calls.indexOf('forgetPrevious 1')), 1),
       (call) => terminatedAfter(call, TRUNCATE, truncated),
     );
     expect(wrong.flat()).toEqual([]);

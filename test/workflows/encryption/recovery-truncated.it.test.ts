@@ -12,6 +12,7 @@ import { backUp, forgetBackups, replaceKey, startOffered } from './support/offer
 import { pictureOf } from './support/picture.js';
 import { Stage } from './support/stage.js';
 import type { Given, System } from './support/system.js';
+import { inDeep } from '../../support/deep.js';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -68,7 +69,7 @@ it('they are destroyed at the end, which people are told before they decide, and
   });
 });
 
-it('more of them than a list has room for: their names are kept where the report says', async () => {
+inDeep.it('more of them than a list has room for: their names are kept where the report says', async () => {
   await withSystem({ ...TRUNCATED, rows: 450 }, async (system) => {
     await loseHalf(system);
     const handle = await stage.start(system);
@@ -85,25 +86,28 @@ it('more of them than a list has room for: their names are kept where the report
   });
 });
 
-it('they stay in quarantine when a run goes on from a terminated one and the inventory says so by then', async () => {
-  await withSystem(TRUNCATED, async (system) => {
-    await loseHalf(system);
-    const before = await lostRows(system);
-    const first = await stage.start(system);
-    await stage.approve(first, 'recover');
-    await stage.until(first, (status) => status.gate?.name === 'reentry');
-    await first.terminate();
-    const file = join(system.inventory, 'system.yaml');
-    await writeFile(file, (await readFile(file, 'utf8')).replace('"truncate"', '"quarantine"'));
-    const handle = await stage.start(system);
-    const leave = attend(handle);
-    expect(await endOf(handle)).toBe('completed');
-    await leave();
-    expect(await quarantineOf(system)).toEqual(before);
-  });
-});
+inDeep.it(
+  'they stay in quarantine when a run goes on from a terminated one and the inventory says so by then',
+  async () => {
+    await withSystem(TRUNCATED, async (system) => {
+      await loseHalf(system);
+      const before = await lostRows(system);
+      const first = await stage.start(system);
+      await stage.approve(first, 'recover');
+      await stage.until(first, (status) => status.gate?.name === 'reentry');
+      await first.terminate();
+      const file = join(system.inventory, 'system.yaml');
+      await writeFile(file, (await readFile(file, 'utf8')).replace('"truncate"', '"quarantine"'));
+      const handle = await stage.start(system);
+      const leave = attend(handle);
+      expect(await endOf(handle)).toBe('completed');
+      await leave();
+      expect(await quarantineOf(system)).toEqual(before);
+    });
+  },
+);
 
-it('they are not destroyed by a run that goes on and is offered the key to them', async () => {
+inDeep.it('they are not destroyed by a run that goes on and is offered the key to them', async () => {
   const identity = await generateX25519Identity();
   const backup = { identity, recipient: await identityToRecipient(identity) };
   await withSystem({ ...TRUNCATED, backup }, async (system) => {

@@ -10,6 +10,8 @@ import { attend, enterAgain, lose, loseHalf, quarantineOf } from './support/loss
 import { pictureOf } from './support/picture.js';
 import { Stage } from './support/stage.js';
 import type { Given, System } from './support/system.js';
+import { inDeep } from '../../support/deep.js';
+import { sampled } from '../../support/sample.js';
 
 const GIVEN: Given = { mode: 'atomic', recovery: { watchEvery: '1s' } };
 let stage: Stage;
@@ -52,7 +54,7 @@ async function terminatedAfter(call: string, system: System): Promise<void> {
 }
 
 describe('the run that goes on from a terminated one, and fails before it has come to anything:', () => {
-  it.each([
+  inDeep.it.each([
     ['with nobody running', 'recoverRows 1'],
     ['with the services on the new key', 'deployService 1'],
   ])('%s, it takes back what the other had come to', async (_, call) => {
@@ -68,31 +70,34 @@ describe('the run that goes on from a terminated one, and fails before it has co
     });
   });
 
-  it('once credentials are entered again, it keeps key and quarantine, stops nobody for long, and says so', async () => {
-    await withSystem(withBackup, async (system) => {
-      const lost = await loseHalf(system);
-      const first = await stage.start(system);
-      await stage.approve(first, 'recover');
-      await stage.until(first, ({ gate }) => gate?.name === 'reentry');
-      await enterAgain(system, lost.slice(0, 1));
-      await first.terminate();
-      const before = await pictureOf(system);
+  inDeep.it(
+    'once credentials are entered again, it keeps key and quarantine, stops nobody for long, and says so',
+    async () => {
+      await withSystem(withBackup, async (system) => {
+        const lost = await loseHalf(system);
+        const first = await stage.start(system);
+        await stage.approve(first, 'recover');
+        await stage.until(first, ({ gate }) => gate?.name === 'reentry');
+        await enterAgain(system, lost.slice(0, 1));
+        await first.terminate();
+        const before = await pictureOf(system);
 
-      system.faults.set('makeArchive 2', failed);
-      expect(await recovered(system)).toMatch(/^stopped.*1 of 20 .*entered again.*keyturn recover/);
-      expect(await pictureOf(system)).toEqual(before);
-      // The services stand still when this one fails.
-      system.faults.set('recoverRows 2', failed);
-      expect(await recovered(system)).toMatch(/^stopped.*1 of 20 .*entered again.*keyturn recover/);
-      expect(await pictureOf(system)).toEqual(before);
-      expect(await quarantineOf(system)).toHaveLength(20);
+        system.faults.set('makeArchive 2', failed);
+        expect(await recovered(system)).toMatch(/^stopped.*1 of 20 .*entered again.*keyturn recover/);
+        expect(await pictureOf(system)).toEqual(before);
+        // The services stand still when this one fails.
+        system.faults.set('recoverRows 2', failed);
+        expect(await recovered(system)).toMatch(/^stopped.*1 of 20 .*entered again.*keyturn recover/);
+        expect(await pictureOf(system)).toEqual(before);
+        expect(await quarantineOf(system)).toHaveLength(20);
 
-      expect(await recovered(system)).toBe('completed');
-      expect(await pictureOf(system)).toMatchObject({ rows: 'all there', underOld: 0, files: ['.env'], runs: true });
-    });
-  });
+        expect(await recovered(system)).toBe('completed');
+        expect(await pictureOf(system)).toMatchObject({ rows: 'all there', underOld: 0, files: ['.env'], runs: true });
+      });
+    },
+  );
 
-  it('once the quarantine is destroyed, it takes nothing back, and says so', async () => {
+  inDeep.it('once the quarantine is destroyed, it takes nothing back, and says so', async () => {
     const truncate = { ...withBackup, recovery: { ...GIVEN.recovery, unreadable: 'truncate' } };
     await withSystem(truncate, async (system) => {
       await loseHalf(system);
@@ -119,23 +124,26 @@ describe('the run that goes on from a terminated one, and fails before it has co
   });
 });
 
-it('a run that is reset once credentials are entered again, and then fails, takes none from those who entered it', async () => {
-  await withSystem(GIVEN, async (system) => {
-    const lost = await loseHalf(system);
-    const first = await stage.start(system);
-    await stage.approve(first, 'recover');
-    await stage.until(first, ({ gate }) => gate?.name === 'reentry');
-    await enterAgain(system, lost.slice(0, 1));
-    const before = await pictureOf(system);
-    system.faults.set('runChecks 2', failed);
-    const again = await stage.reset(first, 'recoverRows');
-    const leave = attend(again);
-    expect(await endOf(again)).toMatch(/^stopped.*this run was reset and has undone nothing/);
-    await leave();
-    expect(await pictureOf(system)).toEqual(before);
-    expect(await quarantineOf(system)).toHaveLength(20);
-  });
-});
+inDeep.it(
+  'a run that is reset once credentials are entered again, and then fails, takes none from those who entered it',
+  async () => {
+    await withSystem(GIVEN, async (system) => {
+      const lost = await loseHalf(system);
+      const first = await stage.start(system);
+      await stage.approve(first, 'recover');
+      await stage.until(first, ({ gate }) => gate?.name === 'reentry');
+      await enterAgain(system, lost.slice(0, 1));
+      const before = await pictureOf(system);
+      system.faults.set('runChecks 2', failed);
+      const again = await stage.reset(first, 'recoverRows');
+      const leave = attend(again);
+      expect(await endOf(again)).toMatch(/^stopped.*this run was reset and has undone nothing/);
+      await leave();
+      expect(await pictureOf(system)).toEqual(before);
+      expect(await quarantineOf(system)).toHaveLength(20);
+    });
+  },
+);
 
 describe('the new key is kept, and the run says so, when in the last moment', () => {
   it('a row is under it', async () => {
@@ -156,7 +164,7 @@ describe('the new key is kept, and the run says so, when in the last moment', ()
     });
   });
 
-  it('rows are in its quarantine', async () => {
+  inDeep.it('rows are in its quarantine', async () => {
     await withSystem(GIVEN, async (system) => {
       await lose(system, [...system.application.truth.keys()]);
       system.faults.set('undoRecovery 1', () => Promise.resolve({ summary: 'not done' }));
@@ -169,30 +177,34 @@ describe('the new key is kept, and the run says so, when in the last moment', ()
   });
 });
 
-it('a service that cannot be stopped, and writes under the new key until it is deployed again: its row comes back too', async () => {
-  await withSystem({ ...GIVEN, runsOn: true }, async (system) => {
-    const { faults, application } = system;
-    await loseHalf(system);
-    const before = await pictureOf(system);
-    let fresh: string | undefined;
-    faults.set('runChecks 1', () => {
-      [fresh] = application.keys;
-      return failed();
+inDeep.it(
+  'a service that cannot be stopped, and writes under the new key until it is deployed again: its row comes back too',
+  async () => {
+    await withSystem({ ...GIVEN, runsOn: true }, async (system) => {
+      const { faults, application } = system;
+      await loseHalf(system);
+      const before = await pictureOf(system);
+      let fresh: string | undefined;
+      faults.set('runChecks 1', () => {
+        [fresh] = application.keys;
+        return failed();
+      });
+      faults.set('deployService 2', async (_, body) => {
+        const said = await body();
+        await application.write('written under the new key', fresh);
+        return said;
+      });
+      expect(await recovered(system)).toMatch(/^rolled-back/);
+      expect(await pictureOf(system)).toEqual({ ...before, underOld: before.underOld + 1 });
     });
-    faults.set('deployService 2', async (_, body) => {
-      const said = await body();
-      await application.write('written under the new key', fresh);
-      return said;
-    });
-    expect(await recovered(system)).toMatch(/^rolled-back/);
-    expect(await pictureOf(system)).toEqual({ ...before, underOld: before.underOld + 1 });
-  });
-});
+  },
+);
 
-it.each([
+const ASLEEP: [string, RegExp][] = [
   ['before it has asked the server anything', /[^]/],
   ['with the tables locked', /UPDATE ONLY/],
-])('a lost attempt that wakes up when all is undone writes nothing: %s', async (_, at) => {
+];
+it.each(sampled(ASLEEP, 1))('a lost attempt that wakes up when all is undone writes nothing: %s', async (_, at) => {
   await withSystem(GIVEN, async (system) => {
     const { proxy, url } = await StallingProxy.to(system.database.url);
     try {
@@ -217,7 +229,7 @@ it.each([
   });
 });
 
-it('rows are taken back once, while nobody runs, and that may take as long as the way there', async () => {
+inDeep.it('rows are taken back once, while nobody runs, and that may take as long as the way there', async () => {
   await withSystem(GIVEN, async (system) => {
     await loseHalf(system);
     const before = await pictureOf(system);

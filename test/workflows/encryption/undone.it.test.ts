@@ -8,6 +8,8 @@ import { pictureOf } from './support/picture.js';
 import { carriedOut } from './support/runs.js';
 import { Stage } from './support/stage.js';
 import type { Given } from './support/system.js';
+import { inDeep } from '../../support/deep.js';
+import { sampled } from '../../support/sample.js';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -44,7 +46,7 @@ describe('a program that has missed the way back, and still writes under the new
     expect(after).toEqual({ ...before, underOld: before.underOld + 1 });
   });
 
-  it.each(['atomic', 'online'] as const)(
+  it.each(sampled(['atomic', 'online'] as const, 1))(
     '%s, in the last moment: the key is kept, and the run says so',
     async (mode) => {
       const { outcome, after } = await carriedOut(
@@ -92,7 +94,7 @@ describe('an attempt of a worker that was given up for lost, and wakes up when a
       at: /UPDATE ONLY/,
     },
   ];
-  it.each(asleep)('$what', async ({ given, call, at }) => {
+  it.each(sampled(asleep, 1))('$what', async ({ given, call, at }) => {
     const system = await stage.system(given);
     const { proxy, url } = await StallingProxy.to(system.database.url);
     try {
@@ -116,79 +118,88 @@ describe('an attempt of a worker that was given up for lost, and wakes up when a
   });
 });
 
-describe('an attempt of the way back that wakes up when the next run has ended well, writes nothing under the key that is gone:', () => {
-  it.each([
-    ['atomic, with the tables locked', 'atomic', 'runChecks 1', 'reencryptAtomically 2'],
-    ['online, with a page to be written', 'online', 'readRows 1', 'reencryptRows 3'],
-  ] as const)('%s', async (_, mode, fails, call) => {
-    const system = await stage.system({ mode });
-    const { proxy, url } = await StallingProxy.to(system.database.url);
+inDeep.describe(
+  'an attempt of the way back that wakes up when the next run has ended well, writes nothing under the key that is gone:',
+  () => {
+    it.each([
+      ['atomic, with the tables locked', 'atomic', 'runChecks 1', 'reencryptAtomically 2'],
+      ['online, with a page to be written', 'online', 'readRows 1', 'reencryptRows 3'],
+    ] as const)('%s', async (_, mode, fails, call) => {
+      const system = await stage.system({ mode });
+      const { proxy, url } = await StallingProxy.to(system.database.url);
+      try {
+        (system.variables as Record<string, string>)['ADMIN'] = url;
+        let zombie: Promise<unknown> = Promise.resolve();
+        system.faults.set(fails, failed);
+        system.faults.set(call, async (_attempt, body) => {
+          const sleeping = proxy.stallAt(/UPDATE ONLY/);
+          zombie = body().catch((error: unknown) => error);
+          await sleeping;
+          return failed();
+        });
+        expect(await endOf(await stage.start(system))).toMatch(/^stopped/);
+        expect(await endOf(await stage.start(system))).toBe('completed');
+        const ended = await pictureOf(system);
+        expect(ended).toMatchObject({ rows: 'all there', underOld: 0, files: ['.env'], runs: true });
+        proxy.wake();
+        await zombie;
+        expect(await pictureOf(system)).toEqual(ended);
+      } finally {
+        await proxy.close();
+        await stage.remove(system);
+      }
+    });
+  },
+);
+
+inDeep.it(
+  'a terminated run, whose rows are under its key already: a no to the next run does not destroy that key',
+  async () => {
+    const system = await stage.system({ mode: 'atomic', gates: ['promote'] });
     try {
-      (system.variables as Record<string, string>)['ADMIN'] = url;
-      let zombie: Promise<unknown> = Promise.resolve();
-      system.faults.set(fails, failed);
-      system.faults.set(call, async (_attempt, body) => {
-        const sleeping = proxy.stallAt(/UPDATE ONLY/);
-        zombie = body().catch((error: unknown) => error);
-        await sleeping;
-        return failed();
+      const first = stage.runIn(system, 'production');
+      system.faults.set('reencryptAtomically 1', async (_, body) => {
+        await body();
+        await first.terminate();
       });
-      expect(await endOf(await stage.start(system))).toMatch(/^stopped/);
-      expect(await endOf(await stage.start(system))).toBe('completed');
-      const ended = await pictureOf(system);
-      expect(ended).toMatchObject({ rows: 'all there', underOld: 0, files: ['.env'], runs: true });
-      proxy.wake();
-      await zombie;
-      expect(await pictureOf(system)).toEqual(ended);
+      await stage.start(system);
+      await stage.approve(first, 'promote');
+      expect(await endOf(first)).toMatch(/terminated/);
+
+      const second = await stage.start(system);
+      await stage.reject(second, 'promote');
+      expect(await endOf(second)).toMatch(/^stopped.*40 row\(s\)/);
+      const third = await stage.start(system);
+      await stage.approve(third, 'promote');
+      expect(await endOf(third)).toBe('completed');
+      expect(await pictureOf(system)).toMatchObject({ rows: 'all there', underOld: 0, files: ['.env'], runs: true });
     } finally {
-      await proxy.close();
       await stage.remove(system);
     }
-  });
-});
+  },
+);
 
-it('a terminated run, whose rows are under its key already: a no to the next run does not destroy that key', async () => {
-  const system = await stage.system({ mode: 'atomic', gates: ['promote'] });
-  try {
-    const first = stage.runIn(system, 'production');
-    system.faults.set('reencryptAtomically 1', async (_, body) => {
-      await body();
-      await first.terminate();
-    });
-    await stage.start(system);
-    await stage.approve(first, 'promote');
-    expect(await endOf(first)).toMatch(/terminated/);
+inDeep.it(
+  'atomic, terminated with the services on the new key: when the next run fails, rows and services come back together',
+  async () => {
+    const system = await stage.system({ mode: 'atomic' });
+    try {
+      const before = await pictureOf(system);
+      system.faults.set('deployService 1', async (_, body) => {
+        await body();
+        await stage.runIn(system, 'production').terminate();
+      });
+      expect(await endOf(await stage.start(system))).toMatch(/terminated/);
+      system.faults.set('reencryptAtomically 2', failed);
+      expect(await endOf(await stage.start(system))).toMatch(/^rolled-back/);
+      expect(await pictureOf(system)).toEqual(before);
+    } finally {
+      await stage.remove(system);
+    }
+  },
+);
 
-    const second = await stage.start(system);
-    await stage.reject(second, 'promote');
-    expect(await endOf(second)).toMatch(/^stopped.*40 row\(s\)/);
-    const third = await stage.start(system);
-    await stage.approve(third, 'promote');
-    expect(await endOf(third)).toBe('completed');
-    expect(await pictureOf(system)).toMatchObject({ rows: 'all there', underOld: 0, files: ['.env'], runs: true });
-  } finally {
-    await stage.remove(system);
-  }
-});
-
-it('atomic, terminated with the services on the new key: when the next run fails, rows and services come back together', async () => {
-  const system = await stage.system({ mode: 'atomic' });
-  try {
-    const before = await pictureOf(system);
-    system.faults.set('deployService 1', async (_, body) => {
-      await body();
-      await stage.runIn(system, 'production').terminate();
-    });
-    expect(await endOf(await stage.start(system))).toMatch(/terminated/);
-    system.faults.set('reencryptAtomically 2', failed);
-    expect(await endOf(await stage.start(system))).toMatch(/^rolled-back/);
-    expect(await pictureOf(system)).toEqual(before);
-  } finally {
-    await stage.remove(system);
-  }
-});
-
-it('atomic: rows that are back under the old key are not locked again, once the services run', async () => {
+inDeep.it('atomic: rows that are back under the old key are not locked again, once the services run', async () => {
   let limits: readonly number[] = [];
   const { outcome, calls, after, before } = await carriedOut(
     stage,

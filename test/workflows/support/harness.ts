@@ -1,5 +1,6 @@
 /** Runs the shipped workflow bundle on the shared dev server, with a World behind the activities. */
 import { fileURLToPath } from 'node:url';
+import { Context } from '@temporalio/activity';
 import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker, DefaultLogger } from '@temporalio/worker';
 import { inject } from 'vitest';
@@ -9,21 +10,23 @@ import { rotationWorkflowId } from '../../../src/domain/refs.js';
 import { findHolder } from '../../../src/holder.js';
 import { serviceLocks } from '../../../src/service-locks.js';
 import { activityWrapper } from '../../../src/activities/as-activity.js';
-import type { AwaitServices, WantedServices } from '../../../src/activities/rotation-activities.js';
+import type { AwaitServices, RotationActivities, WantedServices } from '../../../src/activities/rotation-activities.js';
 import { awaitServices, findAhead } from '../../../src/activities/service-locks.js';
 import { fastForward } from '../../../src/embedded/fast-forward.js';
 import { registerSearchAttributes } from '../../../src/search-attributes.js';
 import { resetAfter } from './reset-after.js';
-import type { World } from './world.js';
+import { freshTaskQueue } from '../../support/servers.js';
+import { planOf } from './plan.js';
+import { World } from './world.js';
 
 const codePath = fileURLToPath(new URL('../../../dist/workflow-bundle.js', import.meta.url));
 
-/** A test that waits longer waits for something that does not come. */
-export const PATIENCE_MS = 30_000;
+/** A test that waits longer waits for something that does not come: several run at once, on a machine that may be busy. */
+export const PATIENCE_MS = 90_000;
 
 export interface Harness {
   readonly client: Client;
-  /** Runs `body` while a worker for this world polls. */
+  /** Runs `body` with this world known to the worker: one for all worlds of a file. */
   withWorker<T>(world: World, body: () => Promise<T>): Promise<T>;
   start(world: World, input?: Record<string, unknown>): Promise<WorkflowHandle>;
   status(handle: WorkflowHandle): Promise<RunStatus>;
@@ -50,16 +53,31 @@ export async function openHarness(): Promise<Harness> {
     awaitServices: asActivity((tools, wanted: AwaitServices) => awaitServices(wanted, deps, tools)),
     findAhead: asActivity((_, wanted: WantedServices) => findAhead(wanted, deps)),
   };
+  // By the secret, which every run's id or input names.
+  const worlds = new Map<string, RotationActivities>();
+  const taskQueue = freshTaskQueue('harness');
+  const inItsWorld =
+    (name: keyof RotationActivities) =>
+    (...args: unknown[]): Promise<unknown> => {
+      const said = `${Context.current().info.workflowExecution?.workflowId ?? ''} ${JSON.stringify(args)}`;
+      const activities = [...worlds].find(([secret]) => said.includes(secret))?.[1];
+      if (!activities) throw new Error(`no world for ${said}`);
+      return (activities[name] as (...given: unknown[]) => Promise<unknown>)(...args);
+    };
+  const names = Object.keys(new World(planOf('', '')).activities()) as (keyof RotationActivities)[];
+  const worker = await Worker.create({
+    connection,
+    taskQueue,
+    workflowBundle: { codePath },
+    activities: { ...Object.fromEntries(names.map((name) => [name, inItsWorld(name)])), ...asks },
+  });
+  const running = worker.run();
   return {
     client,
     withWorker: async (world, body) => {
-      const worker = await Worker.create({
-        connection,
-        taskQueue: world.plan.taskQueue,
-        workflowBundle: { codePath },
-        activities: { ...world.activities(), ...asks },
-      });
-      return await worker.runUntil(body());
+      Object.assign(world.plan, { taskQueue });
+      worlds.set(world.plan.ref.secret, world.activities());
+      return await body();
     },
     start: (world, input = {}) =>
       client.workflow.start('rotateSessionSecret', {
@@ -87,6 +105,8 @@ export async function openHarness(): Promise<Harness> {
       await fastForward(clientConnection.workflowService, { workflowId: handle.workflowId, runId }, seconds);
     },
     close: async () => {
+      worker.shutdown();
+      await running;
       await connection.close();
       await clientConnection.close();
     },

@@ -6,6 +6,7 @@ import { asBefore, differences } from './support/picture.js';
 import { carriedOut, type Ended } from './support/runs.js';
 import { SCENARIOS } from './support/scenarios.js';
 import { Stage } from './support/stage.js';
+import { sampled } from '../../support/sample.js';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -18,7 +19,7 @@ function rowsOf(call: string, fault: unknown): number {
   return call === 'resolvePlan 1' || (call === 'checkReadiness 1' && fault !== doneAllTheSame) ? 0 : 1;
 }
 
-describe.each(SCENARIOS)('$name', ({ given, forward }) => {
+describe.each(sampled(SCENARIOS, 1))('$name', ({ given, forward }) => {
   let undisturbed: Ended;
   beforeAll(async () => {
     undisturbed = await carriedOut(stage, given);
@@ -33,7 +34,7 @@ describe.each(SCENARIOS)('$name', ({ given, forward }) => {
     async (_, fault) => {
       const { calls } = undisturbed;
       const undone = calls.slice(0, calls.indexOf(forward));
-      const wrong = await inParallel(undone, async (call) => {
+      const wrong = await inParallel(sampled(undone, 2), async (call) => {
         const run = await carriedOut(stage, given, {
           prepare: ({ faults }, handle) =>
             faults.set(
@@ -56,7 +57,7 @@ describe.each(SCENARIOS)('$name', ({ given, forward }) => {
   it('cancelled in each step from the point of no return on: it goes through all the same', async () => {
     const { calls } = undisturbed;
     const forwards = calls.slice(calls.indexOf(forward));
-    const wrong = await inParallel(forwards, async (call) => {
+    const wrong = await inParallel(sampled(forwards, 2), async (call) => {
       const run = await carriedOut(stage, given, {
         prepare: ({ faults }, handle) =>
           faults.set(
@@ -76,7 +77,7 @@ describe.each(SCENARIOS)('$name', ({ given, forward }) => {
 
 describe('while nothing is done', () => {
   const gates = ['wave', 'promote', 'drop'];
-  it.each(['wave', 'promote', 'drop', 'Keep the old role', 'Watch for rejected log-ins'])(
+  it.each(sampled(['wave', 'promote', 'drop', 'Keep the old role', 'Watch for rejected log-ins'], 2))(
     'cancelled while it waits (%s): the world is as before',
     async (where) => {
       const given = { strategy: 'copy', gates, observe: '10s', delay: '10s' } as const;

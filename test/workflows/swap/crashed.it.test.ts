@@ -6,6 +6,7 @@ import { differences } from './support/picture.js';
 import { carriedOut, type Ended } from './support/runs.js';
 import { SCENARIOS } from './support/scenarios.js';
 import { Stage } from './support/stage.js';
+import { sampled } from '../../support/sample.js';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -13,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-describe.each(SCENARIOS)('$name', ({ given, login, forward }) => {
+describe.each(sampled(SCENARIOS, 1))('$name', ({ given, login, forward }) => {
   let undisturbed: Ended;
   beforeAll(async () => {
     undisturbed = await carriedOut(stage, given);
@@ -36,7 +37,7 @@ describe.each(SCENARIOS)('$name', ({ given, login, forward }) => {
     ['after its effect', answerLost],
   ])('with each step crashed %s ends as if nothing had been', async (_, fault) => {
     const { calls } = undisturbed;
-    const wrong = await inParallel(calls, async (call) => {
+    const wrong = await inParallel(sampled(calls, 3), async (call) => {
       let disturbed = 0;
       const run = await carriedOut(stage, given, {
         prepare: ({ faults }) =>

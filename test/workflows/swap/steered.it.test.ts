@@ -9,6 +9,7 @@ import { carriedOut } from './support/runs.js';
 import { KEEPS, OBSERVES } from './support/scenarios.js';
 import { BEN, Stage } from './support/stage.js';
 import type { Given } from './support/system.js';
+import { sampled } from '../../support/sample.js';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -32,7 +33,7 @@ async function refusalOf(handle: WorkflowHandle, steer: string, input: object = 
   return ((error as WorkflowUpdateFailedError).cause as Error).message;
 }
 
-describe.concurrent.each(WAYS)('by %s', (way) => {
+describe.concurrent.each(sampled(WAYS, 1))('by %s', (way) => {
   it('dropNow ends the wait, and asks for a decision that the policy did not ask for', async () => {
     const run = await carriedOut(stage, LONG, {
       meanwhile: async (_, handle) => {
@@ -131,11 +132,12 @@ describe.concurrent('what cannot be steered', () => {
   });
 });
 
-describe.concurrent.each([
+const GIVENS = [
   { strategy: 'group', origin: 'own rights' },
   { strategy: 'group', origin: 'member of a group' },
   { strategy: 'copy', origin: 'own rights' },
-] as const)('what appeared during the delay ($strategy, $origin)', (given) => {
+] as const;
+describe.concurrent.each(sampled(GIVENS, 1))('what appeared during the delay ($strategy, $origin)', (given) => {
   it('is kept: tables of the application, also of the old role’s sessions, and grants', async () => {
     let answers: unknown[] = [];
     const run = await carriedOut(

@@ -11,6 +11,7 @@ import { endOf } from '../support/end-of.js';
 import { KEEPS, OBSERVES } from './support/scenarios.js';
 import { PATIENCE_MS, Stage } from './support/stage.js';
 import type { Given, System } from './support/system.js';
+import { sampled } from '../../support/sample.js';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -47,7 +48,7 @@ async function rolesNamed(handle: WorkflowHandle): Promise<string[]> {
 }
 
 describe.concurrent('taken over, and then said no to', () => {
-  it.each(['copy', 'group'] as const)('%s, at promote: the services are back on the old role', (strategy) =>
+  it.each(sampled(['copy', 'group'] as const, 1))('%s, at promote: the services are back on the old role', (strategy) =>
     within({ strategy, gates: ['promote'], delay: '10m' }, async (system) => {
       const before = await pictureOf(system.place);
       const first = await stage.start(system);
@@ -80,7 +81,7 @@ describe.concurrent('taken over, and then said no to', () => {
       expect(differences(asBefore(before, after), after)).toEqual([]);
     }));
 
-  it.each(['copy', 'group'] as const)(
+  it.each(sampled(['copy', 'group'] as const, 1))(
     '%s, with the old role dropped by the first: what is left is finished',
     (strategy) =>
       within({ strategy, gates: ['drop'], delay: '1s' }, async (system) => {
@@ -101,11 +102,16 @@ describe.concurrent('taken over, and then said no to', () => {
 });
 
 describe.concurrent('in another way than it was begun', () => {
-  it.each([
-    ['copy', 'group'],
-    ['copy', 'same-role'],
-    ['same-role', 'copy'],
-  ] as const)('%s, then %s: refused before anything is changed; in the first way it is finished', (begun, then) =>
+  it.each(
+    sampled(
+      [
+        ['copy', 'group'],
+        ['copy', 'same-role'],
+        ['same-role', 'copy'],
+      ] as const,
+      1,
+    ),
+  )('%s, then %s: refused before anything is changed; in the first way it is finished', (begun, then) =>
     within({ strategy: begun, gates: [], delay: '10m' }, async (system) => {
       const held = new Held();
       if (begun === 'same-role') system.faults.set('terminateOldSessions 1', held.fault);
@@ -144,10 +150,15 @@ it('a completed run that is reset to its first gate does not lay hands on the ro
 describe.concurrent(
   'stopped on its way back, with the old credential in the store, and the next run said no to:',
   () => {
-    it.each([
-      ['copy', 'before its services were deployed', 'deployService 2'],
-      ['same-role', 'before the server had the old password again', 'changePassword 2'],
-    ] as const)('%s, %s: the services work with the old credential', (strategy, _, stops) =>
+    it.each(
+      sampled(
+        [
+          ['copy', 'before its services were deployed', 'deployService 2'],
+          ['same-role', 'before the server had the old password again', 'changePassword 2'],
+        ] as const,
+        1,
+      ),
+    )('%s, %s: the services work with the old credential', (strategy, _, stops) =>
       within({ strategy, gates: ['promote'], delay: '10m' }, async (system) => {
         const before = await pictureOf(system.place);
         for (const call of ['runChecks 1', stops]) {
@@ -169,7 +180,7 @@ describe.concurrent(
 );
 
 describe.concurrent('reset to where it had made its role,', () => {
-  it.each(['copy', 'same-role'] as const)(
+  it.each(sampled(['copy', 'same-role'] as const, 1))(
     '%s, and then refused: it undoes nothing, a no to the next run does',
     (strategy) =>
       within({ strategy, gates: ['promote', 'drop'], delay: '10m' }, async (system) => {

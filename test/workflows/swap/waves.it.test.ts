@@ -15,6 +15,7 @@ import { ledgerOf } from './support/runs.js';
 import { KEEPS } from './support/scenarios.js';
 import { BEN, Stage } from './support/stage.js';
 import type { Given, System } from './support/system.js';
+import { inDeep } from '../../support/deep.js';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -125,7 +126,7 @@ describe.concurrent('production does not get there', () => {
     });
   });
 
-  it('people say no to it: staging goes back too', async () => {
+  inDeep.it('people say no to it: staging goes back too', async () => {
     await withWaves(async ({ system, leader, staging, production }) => {
       await stage.reject(production, 'wave');
       const report = (await leader.result()) as RolloutReport;
@@ -135,7 +136,7 @@ describe.concurrent('production does not get there', () => {
     });
   });
 
-  it('staging is aborted meanwhile: production does not stay alone on its new role', async () => {
+  inDeep.it('staging is aborted meanwhile: production does not stay alone on its new role', async () => {
     await withWaves(async ({ system, leader, staging, production }) => {
       await stage.steer(staging, 'update', ABORT);
       expect(await endOf(staging)).toBe('aborted');
@@ -148,26 +149,29 @@ describe.concurrent('production does not get there', () => {
     });
   });
 
-  it('abort of the whole rollout names production, which does not wait, and goes back once it gets there', async (context) => {
-    await withWaves(async ({ system, leader, production }) => {
-      const told = await abortByName(`${system.name}/${system.secret}`);
-      const ref = `${system.name}/production/${system.secret}`;
-      context.expect(told).toMatchObject({
-        exitCode: EXIT.failed,
-        document: { steered: [{ ref: `${system.name}/staging/${system.secret}` }], goOn: [ref] },
-        notes: [
-          context.expect.stringMatching(
-            new RegExp(`^error: ${ref} is not aborted.*\nhint: .* cancel ${ref} --as ben@`),
-          ),
-        ],
+  inDeep.it(
+    'abort of the whole rollout names production, which does not wait, and goes back once it gets there',
+    async (context) => {
+      await withWaves(async ({ system, leader, production }) => {
+        const told = await abortByName(`${system.name}/${system.secret}`);
+        const ref = `${system.name}/production/${system.secret}`;
+        context.expect(told).toMatchObject({
+          exitCode: EXIT.failed,
+          document: { steered: [{ ref: `${system.name}/staging/${system.secret}` }], goOn: [ref] },
+          notes: [
+            context.expect.stringMatching(
+              new RegExp(`^error: ${ref} is not aborted.*\nhint: .* cancel ${ref} --as ben@`),
+            ),
+          ],
+        });
+        await stage.approve(production, 'wave');
+        const report = (await leader.result()) as RolloutReport;
+        context.expect(report.reports.map(({ outcome }) => outcome)).toEqual(['aborted', 'aborted']);
       });
-      await stage.approve(production, 'wave');
-      const report = (await leader.result()) as RolloutReport;
-      context.expect(report.reports.map(({ outcome }) => outcome)).toEqual(['aborted', 'aborted']);
-    });
-  });
+    },
+  );
 
-  it('the leading run is cancelled: all environments go back', async () => {
+  inDeep.it('the leading run is cancelled: all environments go back', async () => {
     await withWaves(async ({ system, leader, staging, production }) => {
       await leader.cancel();
       expect(await endOf(leader)).toBe('cancelled');
@@ -213,7 +217,7 @@ describe.concurrent('in the delay', () => {
 });
 
 describe.concurrent('words that come early, late, or from somebody else', () => {
-  it('staging is aborted before production has even been planned: production goes back as well', async () => {
+  inDeep.it('staging is aborted before production has even been planned: production goes back as well', async () => {
     const system = await stage.system(GIVEN);
     try {
       const held = new Held();
@@ -236,7 +240,7 @@ describe.concurrent('words that come early, late, or from somebody else', () => 
     }
   });
 
-  it('a verdict that answers nothing counts for nothing, and is on the record', async () => {
+  inDeep.it('a verdict that answers nothing counts for nothing, and is on the record', async () => {
     await withWaves(async ({ system, leader, staging, production }) => {
       const verdict = { goOn: true, why: 'all is well', nonces: ['00000000-0000-4000-8000-000000000000'] };
       await production.signal('waveVerdict', verdict);
@@ -259,7 +263,7 @@ describe.concurrent('words that come early, late, or from somebody else', () => 
     });
   });
 
-  it('a "well" that is none, or of an environment not begun, stalls nothing and begins nothing', async () => {
+  inDeep.it('a "well" that is none, or of an environment not begun, stalls nothing and begins nothing', async () => {
     const system = await stage.system(GIVEN);
     try {
       const leader = await stage.start(system);
@@ -283,23 +287,26 @@ describe.concurrent('words that come early, late, or from somebody else', () => 
     }
   });
 
-  it('that it cannot be asked whether the leading run still runs does not turn a well environment back', async (context) => {
-    await withWaves(async ({ system, leader, staging, production }) => {
-      let asked = 0;
-      const unreachable = async (): Promise<never> => {
-        asked += 1;
-        await Promise.resolve();
-        throw ApplicationFailure.nonRetryable('the server cannot be reached', 'unreachable');
-      };
-      system.faults.set('staging findHolder 1', unreachable);
-      await stage.fastForward(staging, A_LOOK_SECONDS);
-      await context.expect.poll(() => asked, { timeout: 60_000 }).toBe(1);
-      await stage.approve(production, 'wave');
-      const report = (await leader.result()) as RolloutReport;
-      expect(report.reports.map(({ outcome }) => outcome)).toEqual(['completed', 'completed']);
-      await expectSwapped(system);
-    });
-  });
+  inDeep.it(
+    'that it cannot be asked whether the leading run still runs does not turn a well environment back',
+    async (context) => {
+      await withWaves(async ({ system, leader, staging, production }) => {
+        let asked = 0;
+        const unreachable = async (): Promise<never> => {
+          asked += 1;
+          await Promise.resolve();
+          throw ApplicationFailure.nonRetryable('the server cannot be reached', 'unreachable');
+        };
+        system.faults.set('staging findHolder 1', unreachable);
+        await stage.fastForward(staging, A_LOOK_SECONDS);
+        await context.expect.poll(() => asked, { timeout: 60_000 }).toBe(1);
+        await stage.approve(production, 'wave');
+        const report = (await leader.result()) as RolloutReport;
+        expect(report.reports.map(({ outcome }) => outcome)).toEqual(['completed', 'completed']);
+        await expectSwapped(system);
+      });
+    },
+  );
 
   it('a run that nobody leads takes no verdict', async () => {
     const system = await stage.system({ ...GIVEN, environments: ['production'] });

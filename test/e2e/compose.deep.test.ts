@@ -22,7 +22,7 @@ const { History } = proto.temporal.api.history.v1;
 const REF = 'mediavault/compose/SESSION_SECRET';
 const SWITCH = 'Switch to the new value';
 
-describe.skipIf(engineIsMissing('e2e/compose.test.ts') !== null)('mediavault under Docker Compose', () => {
+describe.skipIf(engineIsMissing('e2e/compose.deep.test.ts') !== null)('mediavault under Docker Compose', () => {
   let project: ComposeProject;
   let worker: ComposeWorker;
   let client: Client;

@@ -17,6 +17,7 @@ import {
   startWorkflow,
   submit,
 } from './support/ui-pages.js';
+import { inDeep } from '../support/deep.js';
 
 const chromium = findChromium();
 if (chromium === null) console.warn('skipped: there is no Chromium (looked for $CHROMIUM_PATH, then on PATH)');
@@ -74,7 +75,7 @@ describe.skipIf(chromium === null)('in the Temporal UI', { timeout: PATIENCE_MS 
     await picture('timeline-waiting');
   });
 
-  test('the checklist says first what it waits for, who may decide and how, then every step', async () => {
+  inDeep.test('the checklist says first what it waits for, who may decide and how, then every step', async () => {
     const { page, picture } = browser;
     const frame = await openChecklist(page);
     await picture('checklist-waiting');
@@ -105,18 +106,21 @@ describe.skipIf(chromium === null)('in the Temporal UI', { timeout: PATIENCE_MS 
     expect(shown).not.toMatch(/\*\*|\\|^#|`/m);
   });
 
-  test('a second start of the same secret is refused by the form, with a link to the run that holds it', async () => {
-    const { page, picture } = browser;
-    await fillStartForm(page, ui, { ...FORM, workflowId: WORKFLOW_ID });
-    await pressStart(page);
-    await page
-      .getByText(/already (running|started)/i)
-      .first()
-      .waitFor();
-    await picture('second-start');
-  });
+  inDeep.test(
+    'a second start of the same secret is refused by the form, with a link to the run that holds it',
+    async () => {
+      const { page, picture } = browser;
+      await fillStartForm(page, ui, { ...FORM, workflowId: WORKFLOW_ID });
+      await pressStart(page);
+      await page
+        .getByText(/already (running|started)/i)
+        .first()
+        .waitFor();
+      await picture('second-start');
+    },
+  );
 
-  test('a second start under another id fails at once and names the run that holds the secret', async () => {
+  inDeep.test('a second start under another id fails at once and names the run that holds the secret', async () => {
     const { page, picture } = browser;
     await startWorkflow(page, ui, FORM);
     const { runId } = await latest().describe();
@@ -124,7 +128,7 @@ describe.skipIf(chromium === null)('in the Temporal UI', { timeout: PATIENCE_MS 
     await picture('held');
   });
 
-  test("the requester's own approval is refused in the form, with the reason, and leaves no trace", async () => {
+  inDeep.test("the requester's own approval is refused in the form, with the reason, and leaves no trace", async () => {
     const { page, picture } = browser;
     await openRun(page, ui, WORKFLOW_ID);
     const dialog = await fillMessage(page, 'Update', 'approve', '{"by":"ana@example.test"}', () =>
@@ -140,7 +144,7 @@ describe.skipIf(chromium === null)('in the Temporal UI', { timeout: PATIENCE_MS 
     expect(events?.filter((event) => event.workflowExecutionUpdateAcceptedEventAttributes)).toEqual([]);
   });
 
-  test('the same by signal is on the checklist: why it did not count', async () => {
+  inDeep.test('the same by signal is on the checklist: why it did not count', async () => {
     const { page, picture } = browser;
     await openRun(page, ui, WORKFLOW_ID);
     await submit(await fillMessage(page, 'Signal', 'approve', '{"by":"ana@example.test"}'));
@@ -151,7 +155,7 @@ describe.skipIf(chromium === null)('in the Temporal UI', { timeout: PATIENCE_MS 
     await picture('checklist-refused-decision');
   });
 
-  test('the link that commands print opens at the checklist', async () => {
+  inDeep.test('the link that commands print opens at the checklist', async () => {
     const { page } = browser;
     const { runId } = await latest().describe();
     await page.goto(runLink({ url: ui, namespace: 'default' }, WORKFLOW_ID, runId) ?? '');
@@ -160,7 +164,7 @@ describe.skipIf(chromium === null)('in the Temporal UI', { timeout: PATIENCE_MS 
     await frame.getByRole('heading', { level: 2 }).waitFor();
   });
 
-  test('what waits for people is found by the query of the link, and carries its attributes', async () => {
+  inDeep.test('what waits for people is found by the query of the link, and carries its attributes', async () => {
     const { page, picture } = browser;
     await page.goto(`${ui}/namespaces/default/workflows?query=${encodeURIComponent('KeyturnAwaitingApproval=true')}`);
     const row = page.getByRole('row').filter({ hasText: WORKFLOW_ID });
@@ -208,7 +212,7 @@ describe.skipIf(chromium === null)('in the Temporal UI', { timeout: PATIENCE_MS 
     await picture('timeline-completed');
   });
 
-  test.each([
+  inDeep.test.each([
     ['nothing', undefined, 'the input of a rotation: '],
     [
       'a field that there is not',
@@ -235,28 +239,31 @@ describe.skipIf(chromium === null)('in the Temporal UI', { timeout: PATIENCE_MS 
     },
   );
 
-  test('a run under a random id starts the one that is the lock as its child, and passes decisions on to it', async () => {
-    const { page, picture } = browser;
-    const { runId: earlier } = await latest().describe();
-    const parentId = await startWorkflow(page, ui, FORM);
-    expect(parentId).toMatch(/^[0-9a-f-]{36}$/);
-    const parent = stage.client.workflow.getHandle(parentId);
-    const child = await stage.until(latest(), ({ gate, runId }) => gate !== null && runId !== earlier);
-    const frame = await openChecklist(page);
-    await picture('parent-details');
-    expect(await frame.locator('main').innerText()).toContain(`in workflow ${WORKFLOW_ID}`);
-    await openTab(page, 'Relationships');
-    await page
-      .getByRole('link', { name: child.runId })
-      .or(page.getByRole('link', { name: WORKFLOW_ID }))
-      .first()
-      .waitFor();
-    await picture('relationships');
-    await submit(await fillMessage(page, 'Signal', 'approve', '{"by":"ben@example.test"}'));
-    const report = (await parent.result()) as { reports: { outcome: string }[] };
-    expect(report.reports.map(({ outcome }) => outcome)).toEqual(['completed']);
-    await openRun(page, ui, parentId);
-    expect(await text()).toContain('completed');
-    await picture('parent-completed');
-  });
+  inDeep.test(
+    'a run under a random id starts the one that is the lock as its child, and passes decisions on to it',
+    async () => {
+      const { page, picture } = browser;
+      const { runId: earlier } = await latest().describe();
+      const parentId = await startWorkflow(page, ui, FORM);
+      expect(parentId).toMatch(/^[0-9a-f-]{36}$/);
+      const parent = stage.client.workflow.getHandle(parentId);
+      const child = await stage.until(latest(), ({ gate, runId }) => gate !== null && runId !== earlier);
+      const frame = await openChecklist(page);
+      await picture('parent-details');
+      expect(await frame.locator('main').innerText()).toContain(`in workflow ${WORKFLOW_ID}`);
+      await openTab(page, 'Relationships');
+      await page
+        .getByRole('link', { name: child.runId })
+        .or(page.getByRole('link', { name: WORKFLOW_ID }))
+        .first()
+        .waitFor();
+      await picture('relationships');
+      await submit(await fillMessage(page, 'Signal', 'approve', '{"by":"ben@example.test"}'));
+      const report = (await parent.result()) as { reports: { outcome: string }[] };
+      expect(report.reports.map(({ outcome }) => outcome)).toEqual(['completed']);
+      await openRun(page, ui, parentId);
+      expect(await text()).toContain('completed');
+      await picture('parent-completed');
+    },
+  );
 });
