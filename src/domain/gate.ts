@@ -106,21 +106,25 @@ export function refusal(decision: DecisionInput, verdict: Verdict, moment: GateM
   return null;
 }
 
-/** One sentence for people: who may decide. */
+/** One sentence for people: who may decide. Saying no is open to more people than saying yes: the requester, whoever has approved. */
 export function whoMayDecide(gate: OpenGate): string {
   const missing = gate.approversNeeded - gate.approvals.length;
   const quorum = gate.approversNeeded > 1 ? ` (${missing} of ${gate.approversNeeded} approvals missing)` : '';
-  return `${gate.allowed ? ofTheList(gate, gate.allowed) : anyoneBut(gate)}${quorum}`;
+  const no = gate.allowed?.join(' or ') ?? 'anyone';
+  const yes = gate.allowed ? ofTheList(gate, gate.allowed) : anyoneBut(gate);
+  if (yes === no) return `${yes}${quorum}`;
+  return `${yes === null ? 'nobody is left to approve' : `${yes} may approve`}${quorum}; ${no} may reject`;
 }
 
-function ofTheList(gate: OpenGate, allowed: readonly string[]): string {
+/** null: nobody of it. */
+function ofTheList(gate: OpenGate, allowed: readonly string[]): string | null {
   const able = allowed.filter((person) => !mayNot(gate).some(({ who }) => maybeSamePerson(who, person)));
-  return able.length > 0 ? able.join(' or ') : `nobody is left to approve: only ${allowed.join(' or ')} may`;
+  return able.length > 0 ? able.join(' or ') : null;
 }
 
 function anyoneBut(gate: OpenGate): string {
   const not = mayNot(gate).map(({ who, why }) => `${who}, who ${why}`);
-  return not.length > 0 ? `anyone but ${not.join(', and ')}` : 'anyone';
+  return not.length > 0 ? `anyone but ${not.join(', and ')},` : 'anyone';
 }
 
 /** People whose approval would not count. */

@@ -69,7 +69,8 @@ describe('printed commands', () => {
   test('come with the question, who may decide and until when', () => {
     const lines = gateLines(REF, GATE, Date.parse(GATE.openedAt));
     expect(lines.join('\n')).toContain('waits for a decision: promote. Use the new value?');
-    expect(lines).toContain("  who      ben or o'neill (2 of 2 approvals missing)");
+    const who = "ben or o'neill may approve (2 of 2 approvals missing); Ana or ben or o'neill may reject";
+    expect(lines).toContain(`  who      ${who}`);
     expect(lines).toContain('  until    2026-11-22T10:00:00.000Z (in 24h)');
   });
 });

@@ -89,7 +89,7 @@ test('a waiting run, in full', () => {
 
 ### Use the new value of shop/production/SESSION_SECRET?
 
-- **Who may decide**: anyone but ana@example.test, who asked for it
+- **Who may decide**: anyone but ana@example.test, who asked for it, may approve; anyone may reject
 - **How**: *More Actions* → *Send an Update* (says at once whether it counts) or *Send a Signal* → \`approve\` or \`reject\`
 - **With**: \`{"by": "you@example.test", "note": "why", "plan": "abcdefabcdef@01234567"}\`
 - **Or**: \`keyturn approve shop/production/SESSION_SECRET --as you@example.test --gate promote --plan abcdefabcdef@01234567\`
@@ -148,7 +148,7 @@ describe('a gate', () => {
   test('shows who has approved and how many are missing', () => {
     const approvals = [{ by: 'ben', at: '2026-11-21T10:01:02.000Z', note: 'checked' }];
     const text = render({ gate: { ...gate({ approvers: 2 }), approvals } });
-    expect(text).toContain('who has approved already (1 of 2 approvals missing)\n');
+    expect(text).toContain('who has approved already, may approve (1 of 2 approvals missing); anyone may reject\n');
     expect(text).toContain('- **Approved** by ben at 2026-11-21 10:01:02 UTC: checked\n');
   });
 

@@ -186,20 +186,33 @@ describe('a decision is refused', () => {
 
 describe('who may decide', () => {
   test.each<[OpenGate, string]>([
-    [gate(), 'anyone but ana@example.test, who asked for it'],
+    [gate(), 'anyone but ana@example.test, who asked for it, may approve; anyone may reject'],
     [gate({ requesterMayApprove: true }), 'anyone'],
     [listed, 'ben or carla'],
-    [gate({ allowed: ['ben', 'Ana@example.test'] }), 'ben'],
+    [gate({ allowed: ['ben', 'Ana@example.test'] }), 'ben may approve; ben or Ana@example.test may reject'],
     [gate({ allowed: ['ana@example.test', 'ben'], requesterMayApprove: true }), 'ana@example.test or ben'],
-    [gate({ approvers: 2 }), 'anyone but ana@example.test, who asked for it (2 of 2 approvals missing)'],
+    [
+      gate({ approvers: 2 }),
+      'anyone but ana@example.test, who asked for it, may approve (2 of 2 approvals missing); anyone may reject',
+    ],
     [
       two,
-      'anyone but ana@example.test, who asked for it, and Ben, who has approved already (1 of 2 approvals missing)',
+      'anyone but ana@example.test, who asked for it, and Ben, who has approved already, may approve (1 of 2 approvals missing); anyone may reject',
     ],
-    [gate({ allowed: ['ben', 'carla', 'dora'], approvers: 2 }, ['BEN']), 'carla or dora (1 of 2 approvals missing)'],
-    [gate({ allowed: ['Ana@example.test'] }), 'nobody is left to approve: only Ana@example.test may'],
+    [
+      gate({ allowed: ['ben', 'carla', 'dora'], approvers: 2 }, ['BEN']),
+      'carla or dora may approve (1 of 2 approvals missing); ben or carla or dora may reject',
+    ],
+    [gate({ allowed: ['Ana@example.test'] }), 'nobody is left to approve; Ana@example.test may reject'],
   ])('%#', (open, expected) => {
     expect(whoMayDecide(open)).toBe(expected);
+  });
+
+  test('the requester may say no, as it is said', () => {
+    const decision = { by: 'ana@example.test' };
+    const moment = { open: gate(), closed: [], mustNamePlan: false };
+    expect(refusal(decision, 'approve', moment)).not.toBeNull();
+    expect(refusal(decision, 'reject', moment)).toBeNull();
   });
 });
 

@@ -69,7 +69,7 @@ describe.skipIf(chromium === null)('in the Temporal UI', { timeout: PATIENCE_MS 
       'resolvePlan • Read the inventory and pin the plan',
       'checkReadiness • Check that everything is ready',
       'stageSecret • Stage a new value',
-      'Decision "promote": anyone but ana@example.test, who asked for it',
+      'Decision "promote": anyone but ana@example.test, who asked for it, may approve; anyone may reject',
     ])
       await timeline.getByText(line).waitFor();
     await picture('timeline-waiting');
@@ -89,7 +89,7 @@ describe.skipIf(chromium === null)('in the Temporal UI', { timeout: PATIENCE_MS 
     for (const line of [
       'mediavault/production/SESSION_SECRET · replace · asked for by ana@example.test (routine)',
       'ana@example.test: quarterly rotation',
-      'Who may decide: anyone but ana@example.test, who asked for it',
+      'Who may decide: anyone but ana@example.test, who asked for it, may approve; anyone may reject',
       'How: More Actions → Send an Update',
       '{"by": "you@example.test", "note": "why", "plan": "',
       'keyturn approve mediavault/production/SESSION_SECRET --as you@example.test --gate promote --plan ',
