@@ -194,6 +194,22 @@ describe.each(RUNBOOKS)('$name', (runbook) => {
       },
     );
 
+  if (type !== 'rotateSessionSecret')
+    it.concurrent.for(['runChecks', ...stops.slice(0, 1)] as const)(
+      'leak: what a terminated run had come to is not replaced, for %s fails: that it be rotated once more is said first',
+      async (activity, { expect }) => {
+        const leftBehind = { rotation: 'dead-run', arrangement: 'new only', reached: 'new only' };
+        const fault = { activity, act: failWith('none') };
+        const run = await start({ type, reason: 'leak', leftBehind, fault, ...(changes && { changes }) });
+        const [report] = (await failureOf(run)).details as [RotationReport];
+        expect(report.outcome).toBe('stopped');
+        expect(report.todo[0]).toBe(
+          'this run went on with the value of run dead-run, which is older than the report of the leak: rotate it once more, at once',
+        );
+        expect(report.todo[1]).toContain('the world said no');
+      },
+    );
+
   it.concurrent(
     'leak: cancelled once the application is shown the new value, it goes through all the same',
     async ({ expect }) => {
