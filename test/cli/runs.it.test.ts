@@ -130,7 +130,7 @@ describe('rotate --wait', () => {
     const { exitCode, stdout, all } = await watching;
     expect(exitCode, all).toBe(0);
     expect(stdout).toMatch(new RegExp(`^not done yet: ${failed}`, 'm'));
-  }, 60_000);
+  }, 120_000);
 
   inDeep.test(
     'interrupted leaves the run going, says so, and exits 130',
