@@ -59,12 +59,8 @@ function newRole(plan: RotationPlan, swap: PlannedSwap): Step[] {
       : [
           ...looking(plan),
           step('delay', `Keep the old role for ${swap.delay}`, `who still uses it is asked every ${swap.watchEvery}`),
-          step(
-            'recompare',
-            'Compare the rights again',
-            'what was granted or created meanwhile is carried over',
-            'undone on failure',
-          ),
+          // To the new role, which goes as a whole if the run goes back.
+          step('recompare', 'Compare the rights again', 'what was granted or created meanwhile is carried over'),
           step(
             'stragglers',
             'See that nobody is on the old role',
