@@ -1,10 +1,13 @@
 /** Steps that both ways of rotating an encryption key share. */
+import { CancellationScope } from '@temporalio/workflow';
 import type { EncryptionHold } from '../../activities/encryption-activities.js';
+import type { BackupPlan } from '../../domain/backup.js';
 import type { Evidence } from '../../domain/evidence.js';
 import type { PlannedEncryption } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
 import { cameTo, type Arrangement } from '../../domain/slot.js';
 import { effects, longEffects, persistentEffects, persistentLongEffects } from './activities.js';
+import { endsRun, reasonOf } from './failures.js';
 import { proveOldDead } from './proving.js';
 import { seeReady } from './ready.js';
 import { holdOf } from './rollout.js';
@@ -69,11 +72,25 @@ export async function backUpKey({ plan }: Run, { backups }: PlannedEncryption): 
     const { system, environment } = ref;
     const request = { system, environment, backup, operator, requestId, at };
     const archive = await effects(`Plan the backup ${backup}`, taskQueue).resolveBackup(request);
-    await effects(`Back up to ${backup}`, archive.taskQueue).makeArchive(archive);
-    const proven = await effects(`Prove the restore of ${backup}`, archive.taskQueue).proveArchive(archive);
-    said.push(proven.summary);
+    try {
+      await effects(`Back up to ${backup}`, archive.taskQueue).makeArchive(archive);
+      const proven = await effects(`Prove the restore of ${backup}`, archive.taskQueue).proveArchive(archive);
+      said.push(proven.summary);
+    } catch (error) {
+      if (endsRun(error)) await setAside(archive, reasonOf(error));
+      throw error;
+    }
   }
   return { summary: said.join('; ') };
+}
+
+/** As a run of backups does, so that nobody takes it for one; where it cannot be done, why the backup failed is what counts. */
+async function setAside(plan: BackupPlan, why: string): Promise<void> {
+  await CancellationScope.nonCancellable(() =>
+    effects('Keep the unproven archive aside', plan.taskQueue).setArchiveAside({ plan, why }),
+  ).catch((error: unknown) => {
+    if (!endsRun(error)) throw error;
+  });
 }
 
 /** Nothing is destroyed before every row has been read under the new key alone. */
