@@ -20,6 +20,16 @@ export const answerLost: Fault = async (attempt, body) => {
   return answer();
 };
 
+/** The step is refused for good, and had no effect. */
+export const failedBefore: Fault = () => {
+  throw ApplicationFailure.create({
+    type: 'test-failure',
+    message: 'failed for good, without an effect',
+    nonRetryable: true,
+    details: [{ effect: 'none', hint: null, diagnosis: null }],
+  });
+};
+
 /** The step has its effect, and is then found to have failed for good. */
 export const failedAfter: Fault = async (_, body) => {
   await body();
