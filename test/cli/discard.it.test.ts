@@ -122,6 +122,34 @@ test('after an edit by hand of what had signed it takes a person to say so, and 
   expect(said.join('')).not.toMatch(new RegExp([OLD, NEW, BY_HAND].join('|')));
 });
 
+test('an encryption key is not discarded, also with --yes: rows may be under either; where nothing is left, that is said', async () => {
+  const file = join(root, 'shop.yaml');
+  const text = await readFile(file, 'utf8');
+  const [before = ''] = text
+    .replace('argv: ["true"] }, health', 'argv: ["true"], stop: ["true"] }, health')
+    .split('secrets:');
+  const encryption =
+    'generator: fernet, encryption: { database: app, key: fernet, columns: [{ table: t, column: c }] }';
+  await writeFile(
+    file,
+    `${before}databases: { app: { url: { env: SHOP_ADMIN } } }
+secrets:
+  SESSION_SECRET: { kind: encryption, store: env, services: [web], cadence: 180d, ${encryption} }
+`,
+  );
+  await expect(verb()).rejects.toMatchObject({
+    code: 'nothing-staged',
+    message: `no run has left anything beside ${system}/production/SESSION_SECRET`,
+  });
+  await leave({});
+  await expect(verb({ yes: true })).rejects.toMatchObject({
+    code: 'no-runbook',
+    message: expect.stringContaining('rows may be under either of the two') as string,
+    hint: expect.stringContaining(` rotate ${system}/production/SESSION_SECRET --operator YOUR-NAME;`) as string,
+  });
+  expect(await isLeft()).toBe(true);
+});
+
 test('what a run can settle is left to it, also with --yes', async () => {
   await leave({}, 'new only');
   await expect(verb({ yes: true })).rejects.toMatchObject({ code: 'in-use' });
