@@ -1,7 +1,7 @@
 /**
  * A database whose application is an attacker: its role owns functions, operators, casts, domains, triggers, CHECKs, policies, rules,
  * views and expressions that stand in Keyturn's way, and each of them tries to make the role a superuser and to run a program on the
- * server's host. They act in Keyturn's own sessions only, so that a test's look at the rows is no attack on the test.
+ * server's host. They act in Keyturn's own sessions only (the ledger's too), so that a test's look at the rows is no attack on the test.
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -20,9 +20,12 @@ afterAll(async () => {
 });
 
 export interface HostileDatabase {
-  /** The application's role, which owns everything in it. */
+  /** The application's role, which owns everything in it, until a swap hands it on. */
   readonly role: string;
+  /** Of a role that was made here. */
   readonly url: string;
+  /** The application's code onto every table that is there by now, whoever owns it. */
+  trapTables(): Promise<void>;
   /** @throws Error saying what the application has got out of it. */
   assertHarmless(): Promise<void>;
   /** The same for the last time: at the end of the file, or before its server is stopped. */
@@ -31,12 +34,14 @@ export interface HostileDatabase {
   attacks(): Promise<number>;
 }
 
+export type FreshHostileDatabase = FreshDatabase & Pick<HostileDatabase, 'trapTables'>;
+
 export interface HostileOptions {
   /** Tables that the test makes by hand are the application's too, and have its code on them. Default: true. */
   readonly adopt?: boolean;
 }
 
-/** @param url a superuser's, of the database that becomes hostile. @param role a new one, or one that is there. */
+/** @param url a superuser's, of the database that becomes hostile. @param role a new one, or one that is there, and stays as it is. */
 export async function makeHostile(
   url: string,
   role: string,
@@ -45,12 +50,11 @@ export async function makeHostile(
   const sentinel = join(tmpdir(), `keyturn-hostile-${randomBytes(6).toString('hex')}`);
   const password = randomBytes(12).toString('hex');
   await asFixture(url, [
-    `DO $$ BEGIN CREATE ROLE ${pg.escapeIdentifier(role)} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
-    `ALTER ROLE ${pg.escapeIdentifier(role)} LOGIN PASSWORD '${password}'`,
+    `DO $$ BEGIN CREATE ROLE ${pg.escapeIdentifier(role)} LOGIN PASSWORD '${password}'; EXCEPTION WHEN duplicate_object THEN NULL; END $$`,
     `GRANT ALL ON SCHEMA public TO ${pg.escapeIdentifier(role)}`,
     `DO $$ BEGIN EXECUTE format('GRANT CONNECT, CREATE, TEMPORARY ON DATABASE %I TO %I', current_database(), ${pg.escapeLiteral(role)}); END $$`,
     `SET ROLE ${pg.escapeIdentifier(role)}`,
-    ...traps(role, sentinel),
+    ...traps(sentinel),
     'RESET ROLE',
     ...(adopt ? adoption(role) : []),
   ]);
@@ -59,6 +63,7 @@ export async function makeHostile(
   own.password = password;
   const database: HostileDatabase = {
     ...{ role, url: own.href },
+    trapTables: () => trapTables(url),
     assertHarmless: () => assertHarmless(url, role, sentinel),
     release: () => (made.delete(database) ? assertHarmless(url, role, sentinel) : Promise.resolve()),
     attacks: async () =>
@@ -72,19 +77,38 @@ export async function makeHostile(
   return database;
 }
 
-/** With a hostile application in it, beside whatever roles a test is about. */
-export async function freshHostileDatabase(prefix: string): Promise<FreshDatabase> {
+/** With a hostile application in it; its code comes onto the tables of the roles that a test is about by `trapTables`. */
+export async function freshHostileDatabase(prefix: string): Promise<FreshHostileDatabase> {
   const database = await freshDatabase(prefix);
-  await makeHostile(database.url, freshRoleName(`${prefix}_hostile`), { adopt: false });
-  return database;
+  const { trapTables } = await makeHostile(database.url, freshRoleName(`${prefix}_hostile`), { adopt: false });
+  return { ...database, trapTables };
+}
+
+/** Where no event trigger would do: a plan warns of those. */
+async function trapTables(url: string): Promise<void> {
+  await asFixture(url, [
+    `DO $$ DECLARE found record;
+     BEGIN
+       FOR found IN SELECT n.nspname AS schema, c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+                     WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND n.nspname !~ '^pg_|^information_schema$|^hostile$'
+                       AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND conname = 'hostile')
+       LOOP ${trap('found')} END LOOP;
+     END $$`,
+  ]);
+}
+
+/** For PL/pgSQL. The constraint is inherited, and copied with a table that another is made like: there it is already. */
+function trap(record: string): string {
+  return `EXECUTE format('ALTER TABLE %I.%I ADD CONSTRAINT hostile CHECK (hostile.yes())', ${record}.schema, ${record}.name);
+          EXECUTE format('CREATE TRIGGER hostile BEFORE INSERT OR DELETE ON %I.%I FOR EACH ROW EXECUTE FUNCTION hostile.row()', ${record}.schema, ${record}.name);`;
 }
 
 /** What each trap does. Sequences are not rolled back: they keep count of what happened in transactions that were. */
-function traps(role: string, sentinel: string): string[] {
-  const name = pg.escapeLiteral(role);
+function traps(sentinel: string): string[] {
+  // Whose the code is by now: a swap hands it on.
   const attempts = [
-    `ALTER ROLE ${pg.escapeIdentifier(role)} SUPERUSER`,
-    `GRANT pg_execute_server_program, pg_write_server_files TO ${pg.escapeIdentifier(role)}`,
+    'ALTER ROLE %1$I SUPERUSER',
+    'GRANT pg_execute_server_program, pg_write_server_files TO %1$I',
     `COPY (SELECT 1) TO PROGRAM 'touch ${sentinel}'`,
   ].flatMap((attempt) => [
     attempt,
@@ -97,7 +121,7 @@ function traps(role: string, sentinel: string): string[] {
       (attempt) =>
         `BEGIN ${attempt
           .split('; ')
-          .map((each) => `EXECUTE ${pg.escapeLiteral(each)};`)
+          .map((each) => `EXECUTE pg_catalog.format(${pg.escapeLiteral(each)}, mine);`)
           .join(' ')} EXCEPTION WHEN OTHERS THEN NULL; END;`,
     )
     .join('\n');
@@ -110,14 +134,19 @@ function traps(role: string, sentinel: string): string[] {
     'GRANT USAGE ON SCHEMA hostile TO PUBLIC',
     'GRANT ALL ON SEQUENCE hostile.attacks, hostile.with_power TO PUBLIC',
     `CREATE FUNCTION hostile.act() RETURNS void LANGUAGE plpgsql AS $f$
+     DECLARE mine name;
      BEGIN
-       IF pg_catalog.current_setting('application_name') <> 'keyturn' THEN RETURN; END IF;
+       IF pg_catalog.current_setting('application_name') !~ '^keyturn' THEN RETURN; END IF;
+       mine := (SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = 'hostile');
        -- Not in a transaction that only reads; a program runs there all the same.
        BEGIN PERFORM pg_catalog.nextval('hostile.attacks');
        IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname IN (session_user, current_user) AND (rolsuper OR rolcreaterole)
-                     AND rolname <> ${name}) THEN
+                     AND rolname <> mine) THEN
          PERFORM pg_catalog.nextval('hostile.with_power');
        END IF; EXCEPTION WHEN read_only_sql_transaction THEN NULL; END;
+       -- Once in a transaction, and again when its role changes: what failed fails again, and tables have many rows.
+       IF pg_catalog.current_setting('hostile.tried', true) = current_user THEN RETURN; END IF;
+       PERFORM pg_catalog.set_config('hostile.tried', current_user::text, true);
        ${tries}
      END $f$`,
     `CREATE FUNCTION hostile.yes() RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN PERFORM hostile.act(); RETURN true; END $f$`,
@@ -162,7 +191,7 @@ function adoption(role: string): string[] {
     `CREATE FUNCTION hostile.adopt() RETURNS event_trigger LANGUAGE plpgsql AS $f$
      DECLARE made record;
      BEGIN
-       IF current_setting('application_name') = 'keyturn' THEN RETURN; END IF;
+       IF current_setting('application_name') ~ '^keyturn' THEN RETURN; END IF;
        FOR made IN SELECT d.objid, c.relname AS name, n.nspname AS schema
                      FROM pg_event_trigger_ddl_commands() d JOIN pg_class c ON c.oid = d.objid JOIN pg_namespace n ON n.oid = c.relnamespace
                     WHERE d.command_tag IN ('CREATE TABLE', 'CREATE TABLE AS') AND c.relkind IN ('r', 'p') AND c.relpersistence <> 't'
@@ -170,10 +199,8 @@ function adoption(role: string): string[] {
        LOOP
          EXECUTE format('GRANT USAGE ON SCHEMA %I TO ${name}', made.schema);
          EXECUTE format('ALTER TABLE %I.%I OWNER TO ${name}', made.schema, made.name);
-         -- Inherited, or copied with the table that it was made like.
          IF EXISTS (SELECT FROM pg_constraint WHERE conrelid = made.objid AND conname = 'hostile') THEN CONTINUE; END IF;
-         EXECUTE format('ALTER TABLE %I.%I ADD CONSTRAINT hostile CHECK (hostile.yes())', made.schema, made.name);
-         EXECUTE format('CREATE TRIGGER hostile BEFORE INSERT OR DELETE ON %I.%I FOR EACH ROW EXECUTE FUNCTION hostile.row()', made.schema, made.name);
+         ${trap('made')}
        END LOOP;
      END $f$`,
     `CREATE EVENT TRIGGER hostile_adopt ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS') EXECUTE FUNCTION hostile.adopt()`,
@@ -181,14 +208,16 @@ function adoption(role: string): string[] {
 }
 
 async function assertHarmless(url: string, role: string, sentinel: string): Promise<void> {
+  const whose = `(${pg.escapeLiteral(role)}, (SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'hostile'))`;
   const [found] = await asFixture(url, [
-    `SELECT (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = ${pg.escapeLiteral(role)}) AS powerful,
-            ARRAY(SELECT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member
-                   WHERE r.rolname = ${pg.escapeLiteral(role)} AND g.rolname ~ '^pg_') AS granted,
+    `SELECT ARRAY(SELECT rolname::text FROM pg_roles WHERE rolname IN ${whose} AND rolsuper) AS powerful,
+            ARRAY(SELECT DISTINCT g.rolname::text FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid JOIN pg_roles r ON r.oid = m.member
+                   WHERE r.rolname IN ${whose} AND g.rolname IN ('pg_execute_server_program', 'pg_write_server_files')) AS granted,
             (SELECT is_called FROM hostile.with_power) AS "withPower"`,
   ]);
+  const powerful = found?.['powerful'] as string[];
   const got = [
-    found?.['powerful'] === true && `${role} is a superuser`,
+    powerful.length > 0 && `${String(powerful)} is a superuser`,
     (found?.['granted'] as string[]).length > 0 && `${role} was granted ${String(found?.['granted'])}`,
     existsSync(sentinel) && 'a program ran on the host',
     found?.['withPower'] === true && 'code of the application ran in a session whose user may more than it',

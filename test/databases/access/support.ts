@@ -41,8 +41,8 @@ export async function prepare(
     'GRANT SELECT, INSERT, UPDATE, DELETE ON notes TO app_v1',
     `ALTER TABLE notes OWNER TO ${OWNER}`,
   );
-  // Of an application beside it, so that what belongs to the roles under test is what a test says.
-  if (hostile) await makeHostile(test.urlOf(DATABASE), 'app_hostile', { adopt: false });
+  // The owner of its tables: `app_v1` has nothing of its own but what a test says.
+  if (hostile) await (await makeHostile(test.urlOf(DATABASE), OWNER, { adopt: false })).trapTables();
   return { administrator, v1 };
 }
 

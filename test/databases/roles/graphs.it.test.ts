@@ -7,6 +7,7 @@ import { dropLogin, retireGroupLogin } from '../../../src/databases/roles/drop-l
 import { inspectRole } from '../../../src/databases/roles/inspect-role.js';
 import type { RolePair } from '../../../src/databases/roles/pair.js';
 import { readRights } from '../../../src/databases/roles/read-rights.js';
+import { makeHostile, type HostileDatabase } from '../../support/hostile-database.js';
 import { startVersion, type Major } from '../../support/postgres-versions.js';
 import { tryEverything } from './support/battery.js';
 import { randomGraph, type Graph } from './support/graph.js';
@@ -24,7 +25,9 @@ const verifier = scramVerifier(PASSWORD);
 /** A server of its own: rights are compared in every database of a cluster, and other tests have theirs in the shared one. */
 const MAJOR = Number(process.env['KEYTURN_GRAPHS_POSTGRES'] ?? 18) as Major;
 
-type Lane = readonly [Place, Place];
+/** With a hostile application in it, whose code is on every table of a graph. */
+type HostilePlace = Place & Pick<HostileDatabase, 'trapTables'>;
+type Lane = readonly [HostilePlace, HostilePlace];
 /** Two servers: the graphs of one lane wait for each other, because they share databases and what a cluster shares. */
 const LANES = 2;
 const lanes: Lane[] = [];
@@ -35,15 +38,18 @@ beforeAll(async () => {
     if (typeof postgres === 'string') throw new Error(postgres);
     // Thousands of log-ins, and none of them is about the password.
     await postgres.authenticate(['host all all 127.0.0.1/32 trust']);
-    const [a, b] = ['graph_a', 'graph_b'].map((name) => ({ name, url: postgres.urlOf(name) }));
-    for (const name of ['graph_a', 'graph_b']) {
+    const place = async (name: string): Promise<HostilePlace> => {
       await postgres.sql(`CREATE DATABASE ${name}`, `REVOKE TEMPORARY ON DATABASE ${name} FROM PUBLIC`);
-    }
+      const url = postgres.urlOf(name);
+      const { trapTables } = await makeHostile(url, `${name}_hostile`, { adopt: false });
+      return { name, url, trapTables };
+    };
+    const lane: Lane = [await place('graph_a'), await place('graph_b')];
     await run(
-      a!.url,
+      lane[0].url,
       'ALTER DATABASE template1 ALLOW_CONNECTIONS false; ALTER DATABASE postgres ALLOW_CONNECTIONS false',
     );
-    lanes.push([a!, b!]);
+    lanes.push(lane);
   }
 });
 
@@ -184,7 +190,10 @@ async function worldOf(databases: Lane, { thirds }: Graph, names: readonly strin
 
 async function build(databases: Lane, graph: Graph): Promise<void> {
   await attemptAll(databases[0].url, graph.cluster);
-  for (const [n, { url }] of databases.entries()) await attemptAll(url, graph.databases[n] ?? []);
+  for (const [n, { url, trapTables }] of databases.entries()) {
+    await attemptAll(url, graph.databases[n] ?? []);
+    await trapTables();
+  }
 }
 
 /** Each statement on its own: one that the server refuses leaves the others. */
@@ -207,7 +216,7 @@ async function tearDown(databases: Lane, graph: Graph, roles: readonly string[])
     await run(
       url,
       `DO $$ DECLARE r text; BEGIN
-         FOR r IN SELECT rolname FROM pg_roles WHERE rolname IN (${present}) LOOP EXECUTE format('DROP OWNED BY %I CASCADE', r); END LOOP;
+         FOR r IN SELECT rolname FROM pg_roles WHERE rolname IN (${present}) LOOP EXECUTE pg_catalog.format('DROP OWNED BY %I CASCADE', r); END LOOP;
        END $$`,
     );
   }

@@ -13,12 +13,12 @@ import type { RolePair } from '../../../src/databases/roles/pair.js';
 import { inTransaction } from '../../../src/databases/roles/session.js';
 import { carryMappings } from '../../../src/databases/roles/user-mappings.js';
 import type { Server } from '../../../src/databases/server.js';
-import { freshHostileDatabase } from '../../support/hostile-database.js';
-import { freshRoleName, type FreshDatabase } from '../../support/servers.js';
+import { freshHostileDatabase, type FreshHostileDatabase } from '../../support/hostile-database.js';
+import { freshRoleName } from '../../support/servers.js';
 import { EQUAL, id, MARK, run, scramVerifier, serverOn } from './support/world.js';
 
 const verifier = scramVerifier('fresh-password');
-let app: FreshDatabase;
+let app: FreshHostileDatabase;
 let server: Server;
 
 beforeAll(async () => {
@@ -41,6 +41,7 @@ async function twoRoles(strategy: RolePair['strategy'] = 'copy'): Promise<Two> {
      GRANT USAGE, CREATE ON SCHEMA ${id(owner)} TO ${id(old)};
      SET ROLE ${id(owner)}; CREATE TABLE ${id(owner)}.t (id int); GRANT SELECT ON ${id(owner)}.t TO ${id(old)}`,
   );
+  await app.trapTables();
   return { strategy, old, fresh, group: null, owner };
 }
 

@@ -11,12 +11,12 @@ import { inspectRole } from '../../../src/databases/roles/inspect-role.js';
 import type { RolePair } from '../../../src/databases/roles/pair.js';
 import { forbidLogin } from '../../../src/databases/roles/toggle-login.js';
 import type { Server } from '../../../src/databases/server.js';
-import { freshHostileDatabase } from '../../support/hostile-database.js';
-import { freshDatabase, freshRoleName, type FreshDatabase } from '../../support/servers.js';
+import { freshHostileDatabase, type FreshHostileDatabase } from '../../support/hostile-database.js';
+import { freshDatabase, freshRoleName } from '../../support/servers.js';
 import { EQUAL, id, MARK, run, scramVerifier, serverOn } from './support/world.js';
 
 const verifier = scramVerifier('fresh-password');
-let app: FreshDatabase;
+let app: FreshHostileDatabase;
 let server: Server;
 
 beforeAll(async () => {
@@ -32,6 +32,7 @@ async function owner(strategy: RolePair['strategy'], group: string | null = null
     `CREATE ROLE ${id(old)} LOGIN; CREATE SCHEMA ${id(old)} AUTHORIZATION ${id(old)};
      CREATE TABLE ${id(old)}.t (id int); INSERT INTO ${id(old)}.t VALUES (1); ALTER TABLE ${id(old)}.t OWNER TO ${id(old)}`,
   );
+  await app.trapTables();
   return { strategy, old, fresh, group };
 }
 

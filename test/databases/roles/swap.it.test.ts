@@ -7,15 +7,15 @@ import { inspectRole } from '../../../src/databases/roles/inspect-role.js';
 import type { RolePair } from '../../../src/databases/roles/pair.js';
 import { forbidLogin, permitLogin } from '../../../src/databases/roles/toggle-login.js';
 import type { Server } from '../../../src/databases/server.js';
-import { freshHostileDatabase } from '../../support/hostile-database.js';
-import { freshRoleName, type FreshDatabase } from '../../support/servers.js';
+import { freshHostileDatabase, type FreshHostileDatabase } from '../../support/hostile-database.js';
+import { freshRoleName } from '../../support/servers.js';
 import { EQUAL, id, MARK, run, scramVerifier, serverOn, urlAs } from './support/world.js';
 
 const PASSWORD = 'a-password-of-the-new-role';
 const verifier = scramVerifier(PASSWORD);
 
-let app: FreshDatabase;
-let other: FreshDatabase;
+let app: FreshHostileDatabase;
+let other: FreshHostileDatabase;
 let server: Server;
 
 beforeAll(async () => {
@@ -66,6 +66,7 @@ async function application(strategy: 'group' | 'copy'): Promise<RolePair & { thi
     `CREATE SCHEMA ${s} AUTHORIZATION ${id(old)}; CREATE TABLE ${s}.there (id int); GRANT SELECT ON ${s}.there TO ${id(old)};
      ALTER TABLE ${s}.there OWNER TO ${id(old)}; SELECT lo_create(0)`,
   );
+  for (const { trapTables } of [app, other]) await trapTables();
   return { strategy, old, fresh, group: null, third };
 }
 

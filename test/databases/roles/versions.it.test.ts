@@ -8,7 +8,7 @@ import { dropLogin, retireGroupLogin } from '../../../src/databases/roles/drop-l
 import { inspectRole } from '../../../src/databases/roles/inspect-role.js';
 import type { RolePair } from '../../../src/databases/roles/pair.js';
 import type { Server } from '../../../src/databases/server.js';
-import { makeHostile } from '../../support/hostile-database.js';
+import { makeHostile, type HostileDatabase } from '../../support/hostile-database.js';
 import { MAJORS, startVersion, type TestServer } from '../../support/postgres-versions.js';
 import { EQUAL, MARK, run, scramVerifier, serverOn, urlAs } from './support/world.js';
 import { sampled } from '../../support/sample.js';
@@ -21,6 +21,7 @@ for (const major of sampled(MAJORS, 1)) {
     let postgres: TestServer;
     let server: Server;
     let asKeyturn: Server;
+    const hostile: HostileDatabase[] = [];
 
     beforeAll(async () => {
       running = await startVersion(major, { fsync: 'off' });
@@ -31,7 +32,8 @@ for (const major of sampled(MAJORS, 1)) {
         'CREATE DATABASE other',
         `CREATE ROLE keyturn LOGIN CREATEROLE PASSWORD 'keyturn-password'`,
       );
-      for (const name of ['app', 'other']) await makeHostile(postgres.urlOf(name), `${name}_hostile`, { adopt: false });
+      for (const name of ['app', 'other'])
+        hostile.push(await makeHostile(postgres.urlOf(name), `${name}_hostile`, { adopt: false }));
       server = serverOn(postgres.urlOf('app'));
       asKeyturn = serverOn(urlAs(postgres.urlOf('app'), 'keyturn', 'keyturn-password'));
     });
@@ -41,6 +43,9 @@ for (const major of sampled(MAJORS, 1)) {
         if (typeof running === 'string') return context.skip(running);
         await body();
       });
+    };
+    const trapTables = async (): Promise<void> => {
+      for (const application of hostile) await application.trapTables();
     };
     const app = (sql: string): Promise<Record<string, unknown>[]> => run(postgres.urlOf('app'), sql);
     const as = (role: string, password: string, sql: string): Promise<Record<string, unknown>[]> =>
@@ -69,6 +74,7 @@ for (const major of sampled(MAJORS, 1)) {
         postgres.urlOf('other'),
         'CREATE TABLE public.there (id int); GRANT INSERT (id) ON public.there TO c_old',
       );
+      await trapTables();
       const pair: RolePair = { strategy: 'copy', old: 'c_old', fresh: 'c_fresh', group: null };
       const before = await inspectRole(server, 'c_old');
       const words = before?.lines.join('\n') ?? '';
@@ -119,6 +125,7 @@ for (const major of sampled(MAJORS, 1)) {
          SET ROLE n_old; CREATE TABLE n.notes (id int); INSERT INTO n.notes VALUES (1);
          ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC; RESET ROLE`,
         );
+        await trapTables();
         const memberships = `SELECT pg_get_userbyid(roleid) r, pg_get_userbyid(member) m FROM pg_auth_members WHERE pg_get_userbyid(roleid) LIKE 'n\\_%' ORDER BY 1, 2`;
         const before = await inspectRole(server, 'n_old');
         const copy: RolePair = { strategy: 'copy', old: 'n_old', fresh: 'n_one', group: null };
@@ -178,6 +185,7 @@ for (const major of sampled(MAJORS, 1)) {
          ALTER ROLE a_old SET log_min_duration_statement TO 5;
          ${major >= 16 ? 'GRANT a_old TO keyturn WITH ADMIN TRUE, INHERIT FALSE, SET FALSE;' : ''}`,
       );
+      await trapTables();
       const pair: RolePair = { strategy: 'copy', old: 'a_old', fresh: 'a_fresh', group: null };
       const { problems, warnings } = await assessSwap(asKeyturn, pair);
       expect(problems.map(({ message }) => message)).toEqual([
