@@ -1,4 +1,4 @@
-/** Example systems on the shared PostgreSQL, gone with the file that asked for them. */
+/** Example systems on the shared PostgreSQL, each with a role that is an attacker; gone with the file that asked for them. */
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { prepareSystems } from '../../../src/demo/systems.js';
 import { placesOf, type ExampleChoice } from '../../../src/demo/systems/places.js';
 import { temporaryDirectory } from '../../../src/embedded/directories.js';
 import { afterwards } from '../../support/afterwards.js';
+import { makeHostile, type HostileDatabase } from '../../support/hostile-database.js';
 import { RUN_MARK } from '../../support/leaks.js';
 import { dropRoleAfterwards, freshDatabase } from '../../support/servers.js';
 
@@ -26,14 +27,22 @@ export async function runningSystemsWith(
   const workspace = await temporaryDirectory('examples');
   const databasePrefix = `t${randomBytes(5).toString('hex')}_`;
   for (const { label } of placesOf(only)) dropRoleAfterwards(`${databasePrefix}${label.replaceAll('-', '_')}`);
+  const hostile: HostileDatabase[] = [];
   const systems = await prepareSystems({
     workspace: workspace.path,
-    postgres: { createDatabase: async (name) => (await freshDatabase(name)).url },
+    postgres: {
+      createDatabase: async (role) => {
+        const { url } = await freshDatabase(role);
+        hostile.push(await makeHostile(url, role, { adopt: false }));
+        return url;
+      },
+    },
     only,
     settings,
     databasePrefix,
     environment: { [RUN_MARK]: process.env[RUN_MARK] },
   });
+  for (const application of hostile) await application.trapTables();
   afterwards(async () => {
     await Promise.all(systems.map((system) => system.stop()));
     await workspace.remove();
