@@ -5,6 +5,7 @@
 import { KeyturnError } from '../domain/errors.js';
 import { pathOf } from '../domain/place.js';
 import type { RotationPlan } from '../domain/plan.js';
+import { isExposed } from '../domain/reason.js';
 import { formatRef, rotationWorkflowId } from '../domain/refs.js';
 import { cameTo, type RotationRecord, type StagedBy, type Versions } from '../domain/slot.js';
 import type { ActivityDeps } from './deps.js';
@@ -12,7 +13,8 @@ import type { LeftBehind } from './rotation-activities.js';
 
 export function leftovers({ rotation, record, arrangement }: Versions, requestId: string): LeftBehind | null {
   if (rotation === null || record === null || rotation === requestId) return null;
-  return { rotation, arrangement, reached: record.reached };
+  const { reached, stagedBy } = record;
+  return { rotation, arrangement, reached, exposed: stagedBy !== null && isExposed(stagedBy.reason) };
 }
 
 /** @returns what is noted. @throws KeyturnError `run-not-known`, `run-under-way`, `changed-meanwhile`. */
@@ -81,8 +83,8 @@ function inWords(rotation: string, { namespace, workflowId }: StagedBy): string 
 /** What stands beside a value that this run stages. */
 export async function stagedByRun(
   { namespace }: Pick<ActivityDeps, 'namespace'>,
-  workflowId: string,
+  { workflowId, reason }: Pick<StagedBy, 'workflowId' | 'reason'>,
 ): Promise<StagedBy> {
   const { id, name } = await namespace();
-  return { namespace: name, namespaceId: id, workflowId };
+  return { namespace: name, namespaceId: id, workflowId, reason };
 }

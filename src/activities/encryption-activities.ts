@@ -7,8 +7,7 @@ import type { KeyRange } from '../domain/key-range.js';
 import type { PlannedColumn, PlannedEncryption, PlannedService } from '../domain/plan.js';
 import type { ProofEvidence } from '../domain/proof.js';
 import type { RowCounts } from '../domain/row-counts.js';
-import type { SecretRef } from '../domain/refs.js';
-import type { Hold } from './rotation-activities.js';
+import type { Hold, Staging } from './rotation-activities.js';
 
 /** One run's hold on one encryption key. */
 export interface EncryptionHold extends Hold {
@@ -25,7 +24,7 @@ export interface SweepReport extends Evidence {
 
 export interface EncryptionActivities {
   /** A value staged by an earlier attempt wins. @throws `malformed-key`, `same-key`, `weak-value`. */
-  stageKey(hold: EncryptionHold & { ref: SecretRef; generator: string; minimumLength: number }): Promise<Evidence>;
+  stageKey(hold: EncryptionHold & Staging): Promise<Evidence>;
   /** @throws `cannot-stop`, `deploy-failed`. */
   stopService(service: PlannedService): Promise<Evidence>;
   /**

@@ -8,6 +8,7 @@ import type { RotateInput } from '../domain/messages.js';
 import type { PlannedProof, PlannedRevocation, PlannedService, RotationPlan } from '../domain/plan.js';
 import type { ReadinessLine } from '../domain/preview.js';
 import type { ProofEvidence } from '../domain/proof.js';
+import type { Reason } from '../domain/reason.js';
 import type { SecretRef } from '../domain/refs.js';
 import type { RotationReport } from '../domain/report.js';
 import type { Arrangement, SecretSlot } from '../domain/slot.js';
@@ -22,12 +23,22 @@ export interface Hold {
   readonly fingerprintKey?: string;
 }
 
+/** What a value is made from, and what stands beside it. */
+export interface Staging {
+  readonly ref: SecretRef;
+  readonly generator: string;
+  readonly minimumLength: number;
+  readonly reason: Reason;
+}
+
 /** Versions that an earlier, dead run left in the store. */
 export interface LeftBehind {
   readonly rotation: string;
   readonly arrangement: Arrangement;
   /** The furthest that it had come to, whatever is shown now. */
   readonly reached: Arrangement;
+  /** It ran because others have, or may have, its old value. */
+  readonly exposed: boolean;
   /** Of a database credential: how far its old role is gone. */
   readonly oldRole?: 'usable' | 'shut out' | 'gone';
   /** Of a database credential: the role that it has made, or was about to make. */
@@ -101,7 +112,7 @@ export interface RotationActivities {
   /** The same, for `keyturn plan`. @param look.flows also what leaves a trace: signing in. */
   askReadiness(plan: RotationPlan, look: { flows: boolean }): Promise<ReadinessAnswers>;
 
-  stageSecret(hold: Hold & { ref: SecretRef; generator: string; minimumLength: number }): Promise<Evidence>;
+  stageSecret(hold: Hold & Staging): Promise<Evidence>;
   arrangeSecret(hold: Hold & { arrangement: Arrangement }): Promise<Evidence>;
   discardSecret(hold: Hold): Promise<Evidence>;
   forgetPrevious(hold: Hold): Promise<Evidence>;

@@ -10,11 +10,11 @@ import { assessStrength } from '../stores/strength.js';
 import type { ActivityTools } from './as-activity.js';
 import type { ActivityDeps } from './deps.js';
 import { stagedByRun } from './earlier-run.js';
-import type { Hold } from './rotation-activities.js';
+import type { Hold, Staging } from './rotation-activities.js';
 import { sharedWith } from './uniqueness.js';
 
 export async function stageSecret(
-  hold: Hold & { ref: SecretRef; generator: string; minimumLength: number },
+  hold: Hold & Staging,
   deps: ActivityDeps,
   { workflowId }: Pick<ActivityTools, 'workflowId'>,
 ): Promise<Evidence> {
@@ -22,7 +22,7 @@ export async function stageSecret(
   await demandStrongAndUnlike(value, hold, deps);
   const { slot, rotation } = hold;
   // A value staged by an earlier attempt wins; the fresh one above is then simply dropped.
-  const by = await stagedByRun(deps, workflowId);
+  const by = await stagedByRun(deps, { workflowId, reason: hold.reason });
   const versions = await openStore(slot.store, deps).stage(slot, rotation, () => value, by);
   return describe(`${slot.key} staged`, versions);
 }

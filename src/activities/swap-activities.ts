@@ -7,8 +7,7 @@ import type { Evidence } from '../domain/evidence.js';
 import type { PlannedCheck } from '../domain/specs/check.js';
 import type { PlannedSwap } from '../domain/plan.js';
 import type { ProofEvidence } from '../domain/proof.js';
-import type { SecretRef } from '../domain/refs.js';
-import type { Hold } from './rotation-activities.js';
+import type { Hold, Staging } from './rotation-activities.js';
 
 /** One run's hold on one database credential. */
 export interface SwapHold extends Hold {
@@ -29,7 +28,7 @@ export type LogPlaces = Readonly<Record<string, Readonly<Record<string, number>>
 
 export interface SwapActivities {
   /** Composes the new credential from the one in use. A value staged by an earlier attempt wins. */
-  stageCredential(hold: SwapHold & { ref: SecretRef; generator: string; minimumLength: number }): Promise<Evidence>;
+  stageCredential(hold: SwapHold & Staging): Promise<Evidence>;
   createRole(hold: SwapHold): Promise<Evidence>;
   /** On every node: log in, compare all rights, write and roll back. @throws `rights-differ` naming each difference. */
   proveNewRole(hold: SwapHold): Promise<Evidence>;

@@ -15,6 +15,26 @@ export function overlapMilliseconds(overlap: OverlapSpec): number {
   return milliseconds(overlap.tokenLifetime) + milliseconds(overlap.skew);
 }
 
+interface Signing {
+  readonly kind: RotationPlan['kind'];
+  readonly overlap: object | null;
+  readonly proof: { readonly type: string } | null;
+}
+
+/**
+ * Whether it can be seen with which of two values the application signs: by signing in, and verifying here what is given.
+ * null: it is no question, as of a token that is presented as it is.
+ */
+export function canSeeWhoSigns({ kind, overlap, proof }: Signing): boolean | null {
+  if (!overlap) return null;
+  if (proof && proof.type !== 'value') return true;
+  return kind === 'token' ? null : false;
+}
+
+/** Where it cannot: for plan, checklist, report and ledger. */
+export const SIGNER_NOT_SEEN =
+  'not proven: no proof that signs in is declared, so nobody sees with which of the two values the application signs; one that signs with the old one is found out only when that is accepted no more, and then everyone is signed out';
+
 export function outlineSessionRotation(plan: RotationPlan): StepOutline[] {
   const { overlap, approval, slot } = plan;
   const services = plan.services.map((service) => service.name).join(', ');
@@ -58,14 +78,15 @@ export function outlineSessionRotation(plan: RotationPlan): StepOutline[] {
       detail: rollout,
       undo: 'undone on failure',
     },
-    overlap &&
-      plan.proof &&
-      plan.proof.type !== 'value' && {
-        key: 'signer',
-        title: 'See that what is issued is signed with the new value',
-        detail: `${plan.proof.login}, several times; the signature is verified here`,
-        undo: 'nothing to undo',
-      },
+    canSeeWhoSigns(plan) !== null && {
+      key: 'signer',
+      title: 'See that what is issued is signed with the new value',
+      detail:
+        plan.proof && plan.proof.type !== 'value'
+          ? `${plan.proof.login}, several times; the signature is verified here`
+          : SIGNER_NOT_SEEN,
+      undo: 'nothing to undo',
+    },
     plan.revocation && {
       key: 'revoke',
       title: 'End all sessions',

@@ -1,4 +1,5 @@
 /** Where one secret's three versions live, and how the application is shown them. A reference: it never holds a value. */
+import type { Reason } from './reason.js';
 import type { StoreSpec } from './specs/store.js';
 import type { PartSpec } from './specs/secret.js';
 
@@ -59,6 +60,8 @@ export interface StagedBy {
   /** The namespace's own id: no other one has it, in this cluster or another, whatever its name. */
   readonly namespaceId: string;
   readonly workflowId: string;
+  /** Why it rotates: after a leak nothing old goes without a proof or a person, whoever finishes it. */
+  readonly reason: Reason;
 }
 
 /** What is known of a rotation from its own record, whatever the application is shown now. */

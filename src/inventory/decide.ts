@@ -4,6 +4,7 @@
  * maintenance window. Documents 001 and 003: an overlap spares users, but keeps the old value accepted, which a leak forbids.
  */
 import { isExposed, type Reason } from '../domain/reason.js';
+import { canSeeWhoSigns, SIGNER_NOT_SEEN } from '../domain/session-runbook.js';
 import type { GateName, WindowSpec } from '../domain/specs/policy.js';
 import type { OverlapSpec } from '../domain/specs/secret.js';
 import type { FoundSecret } from './find.js';
@@ -45,6 +46,10 @@ export function decide(found: FoundSecret, reason: Reason): Decisions {
       !encryption &&
       !secret.proof &&
       `no proof is declared: the run will say "not proven"${isExposed(reason) ? ', and ends stopped unless somebody takes that on at the gate "unproven"' : ''}`,
+    !database &&
+      !encryption &&
+      canSeeWhoSigns({ kind: secret.kind, overlap, proof: secret.proof }) === false &&
+      `with which of the two values the application signs is ${SIGNER_NOT_SEEN}`,
     secret.cadence === null && 'no cadence is declared: no next date will be recorded',
     ...inClearText(found),
     policyInWords(environment.name, secret),

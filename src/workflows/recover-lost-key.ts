@@ -21,7 +21,7 @@ import { Gatekeeper } from './lib/gatekeeper.js';
 import { backUpKey, forgetOldKey, proveOldKeyUnused } from './lib/key-steps.js';
 import { WayBack } from './lib/recovery-way-back.js';
 import { awaitReentries } from './lib/reentries.js';
-import { holdOf, rollOut } from './lib/rollout.js';
+import { holdOf, rollOut, stagingOf } from './lib/rollout.js';
 import { Run } from './lib/run.js';
 import { StandingServices } from './lib/standing-services.js';
 import { sweep, sweepUntilDone } from './lib/sweeps.js';
@@ -47,7 +47,7 @@ export async function recoverLostKey(input: unknown): Promise<RotationReport> {
 
 async function carryOut(run: Run, encryption: PlannedEncryption, recovery: PlannedRecovery): Promise<void> {
   const { plan, board } = run;
-  const { ref, taskQueue, generator, minimumLength } = plan;
+  const { taskQueue } = plan;
   const found = await run.step('prepare', () =>
     longEffects('Read every row under every key', taskQueue).checkRecovery(plan),
   );
@@ -55,6 +55,7 @@ async function carryOut(run: Run, encryption: PlannedEncryption, recovery: Plann
   const hold: RecoveryHold = { ...holdOf(plan), encryption, recovery, ...(left ? { rotation: left.rotation } : {}) };
   run.nothingStandsInTheWay(found);
   if (left) {
+    run.finishes(left);
     board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
     await run.step('settle', () =>
       Promise.resolve({ summary: `of run ${left.rotation} ${cameTo(left)}: its key is used on` }),
@@ -69,9 +70,7 @@ async function carryOut(run: Run, encryption: PlannedEncryption, recovery: Plann
   // Whatever the inventory says of gates: nobody loses rows without somebody else having looked.
   await run.gate('approve-recover', 'recover', found.question, { denyOnExpiry: true });
   wayBack.register();
-  await run.step('stage', () =>
-    effects('Stage a new key', taskQueue).stageKey({ ...hold, ref, generator, minimumLength }),
-  );
+  await run.step('stage', () => effects('Stage a new key', taskQueue).stageKey({ ...hold, ...stagingOf(plan) }));
   if (encryption.backups.length > 0) await run.step('back-up', () => backUpKey(run, encryption));
 
   const none = Promise.resolve({

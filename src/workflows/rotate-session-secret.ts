@@ -9,7 +9,12 @@ import type { RotationPlan } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
 import type { RolloutReport } from '../domain/status.js';
 import type { RotationReport } from '../domain/report.js';
-import { outlineSessionRotation, overlapMilliseconds } from '../domain/session-runbook.js';
+import {
+  canSeeWhoSigns,
+  outlineSessionRotation,
+  overlapMilliseconds,
+  SIGNER_NOT_SEEN,
+} from '../domain/session-runbook.js';
 import { effects, longEffects, persistentEffects } from './lib/activities.js';
 import { Board } from './lib/board.js';
 import type { Gatekeeper } from './lib/gatekeeper.js';
@@ -17,7 +22,7 @@ import { answer } from './lib/failures.js';
 import { oneAfterTheOther } from './lib/one-after-the-other.js';
 import { proveOldDead, rehearse } from './lib/proving.js';
 import { seeReady } from './lib/ready.js';
-import { holdOf, rollOut } from './lib/rollout.js';
+import { holdOf, rollOut, stagingOf } from './lib/rollout.js';
 import { Run } from './lib/run.js';
 import { settleLeftovers } from './lib/settle.js';
 import { underItsLock } from './lib/under-its-lock.js';
@@ -51,9 +56,7 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
       () =>
         effects('Stage a new value', taskQueue).stageSecret({
           ...hold,
-          ref,
-          generator: plan.generator,
-          minimumLength: plan.minimumLength,
+          ...stagingOf(plan),
         }),
       {
         undo: () => persistentEffects('Undo: discard the staged value', taskQueue).discardSecret(hold),
@@ -69,10 +72,7 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
           await rollOut(run, 'accept', 'old, accept new', { from: 'old only', keepsLock: true });
           await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new', keepsLock: true });
           // Before the overlap begins to count: who signs with the old value would sign everybody out with deploy 3.
-          if (proof && proof.type !== 'value')
-            await run.step('signer', () =>
-              effects('See who signs with the new value', taskQueue).seeWhoSigns({ ...hold, proof }),
-            );
+          await seeWhoSigns(run);
         } else {
           await rollOut(run, 'switch', 'new only', { from: 'old only', keepsLock: true });
         }
@@ -80,6 +80,20 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
       () => endOldValue(run, oldHeader),
     );
   });
+}
+
+async function seeWhoSigns(run: Run): Promise<void> {
+  const { proof, taskQueue } = run.plan;
+  const can = canSeeWhoSigns(run.plan);
+  if (can === null) return;
+  if (can && proof)
+    await run.step('signer', () =>
+      effects('See who signs with the new value', taskQueue).seeWhoSigns({ ...holdOf(run.plan), proof }),
+    );
+  else {
+    await run.step('signer', () => Promise.resolve({ summary: SIGNER_NOT_SEEN }));
+    run.notes(`with which value it signs: ${SIGNER_NOT_SEEN}`);
+  }
 }
 
 async function endOldValue(run: Run, oldHeader: Readiness['tokenHeader']): Promise<void> {

@@ -8,6 +8,7 @@ import type { ActivityDeps } from '../../src/activities/deps.js';
 import { planRotation } from '../../src/activities/planning.js';
 import { assessReadiness } from '../../src/activities/readiness.js';
 import { arrangeSecret, discardSecret, stageSecret } from '../../src/activities/secrets.js';
+import type { Reason } from '../../src/domain/reason.js';
 import { rotationWorkflowId } from '../../src/domain/refs.js';
 import type { Arrangement } from '../../src/domain/slot.js';
 import { findHolder, namespaceOf } from '../../src/holder.js';
@@ -73,10 +74,19 @@ const planOf = () =>
 
 /** As a run that was ended there has left it. */
 async function leave(client: Client, workflowId: string, ...arrangements: readonly Arrangement[]): Promise<void> {
+  await leaveAfter('routine', client, workflowId, ...arrangements);
+}
+
+async function leaveAfter(
+  reason: Reason,
+  client: Client,
+  workflowId: string,
+  ...arrangements: readonly Arrangement[]
+): Promise<void> {
   const { slot, generator, minimumLength } = await planOf();
   const hold = { slot, rotation: 'earlier-run' };
   const deps = depsAt(client);
-  await stageSecret({ ...hold, ref, generator, minimumLength }, deps, { workflowId });
+  await stageSecret({ ...hold, ref, generator, minimumLength, reason }, deps, { workflowId });
   for (const arrangement of arrangements) await arrangeSecret({ ...hold, arrangement }, deps, { sinceFirstAttempt: 0 });
 }
 
@@ -84,6 +94,19 @@ async function asked(deps = depsAt(here)) {
   const { lines, leftBehind } = await assessReadiness(await planOf(), deps, { signal, flows: false });
   return { leftBehind, ...lines.find(({ question }) => question === 'earlier runs') };
 }
+
+test.each([
+  ['routine', false],
+  ['leaver', false],
+  ['leak', true],
+  ['suspicion', true],
+] as const)(
+  'of a run for a reason of %s it is known whether others may have what it replaces: %s',
+  async (reason, exposed) => {
+    await leaveAfter(reason, here, rotationWorkflowId(ref), 'new only');
+    expect((await asked()).leftBehind).toMatchObject({ exposed });
+  },
+);
 
 test('a run under the same id in the same namespace is over, for this run has its lock', async () => {
   await leave(here, rotationWorkflowId(ref));

@@ -71,7 +71,7 @@ async function leave(by: Partial<StagedBy>, ...arrangements: Arrangement[]): Pro
     exposure: EXPOSURE,
   };
   const store = openStore(slot.store, { fingerprint: createFingerprinter('k'.repeat(40)) });
-  const stagedBy = { ...here, workflowId: rotationWorkflowId(ref()), ...by };
+  const stagedBy: StagedBy = { ...here, workflowId: rotationWorkflowId(ref()), reason: 'routine', ...by };
   await store.stage(slot, `run-of-${system}`, () => new SecretValue(NEW ?? ''), stagedBy);
   for (const arrangement of arrangements) await store.arrange(slot, `run-of-${system}`, arrangement);
 }

@@ -5,8 +5,15 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { KeyturnError } from '../../src/domain/errors.js';
+import type { Reason } from '../../src/domain/reason.js';
 import { SecretValue } from '../../src/domain/secret-value.js';
-import { ARRANGEMENTS, type Arrangement, type SecretSlot, type Versions } from '../../src/domain/slot.js';
+import {
+  ARRANGEMENTS,
+  type Arrangement,
+  type SecretSlot,
+  type StagedBy,
+  type Versions,
+} from '../../src/domain/slot.js';
 import type { SecretStore } from '../../src/stores/secret-store.js';
 
 export interface StoreFixture {
@@ -267,7 +274,8 @@ export function secretStoreContract({ name, exposure, open }: StoreContract): vo
     });
 
     it('knows whose a value is and how far it ever came, whatever is shown, and gives up neither value after an edit', async () => {
-      const stagedBy = { namespace: 'default', namespaceId: 'an-id', workflowId: 'rotate:a/b/C' };
+      const by = { namespace: 'default', namespaceId: 'an-id', workflowId: 'rotate:a/b/C' };
+      const stagedBy: StagedBy = { ...by, reason: 'routine' };
       await store.stage(slot, 'r1', () => new SecretValue(NEW), stagedBy);
       const recordOf = async () => (await fixture.reopen().describe(slot)).record;
       expect(await recordOf()).toEqual({ reached: 'old only', edited: false, stagedBy });
@@ -282,6 +290,18 @@ export function secretStoreContract({ name, exposure, open }: StoreContract): vo
       expect(await recordOf()).toEqual({ reached: 'new only', edited: true, stagedBy });
       await refuses('changed-meanwhile', () => store.discard(slot, 'r1'));
       expect((await store.read(slot, 'pending')).reveal()).toBe(NEW);
+    });
+
+    it('knows that a leak was at the root of it, also when that was known later, and does not forget it', async () => {
+      const by = { namespace: 'default', namespaceId: 'an-id', workflowId: 'rotate:a/b/C' };
+      const staged = async (reason: Reason) => {
+        const { record, pending } = await store.stage(slot, 'r1', () => new SecretValue(NEW), { ...by, reason });
+        return { reason: record?.stagedBy?.reason, pending };
+      };
+      const { pending, ...first } = await staged('routine');
+      expect(first).toEqual({ reason: 'routine' });
+      expect(await staged('leak')).toEqual({ reason: 'leak', pending });
+      expect(await staged('routine')).toEqual({ reason: 'leak', pending });
     });
 
     it('an edit of a value that was shown does not make it one that nothing used', async () => {

@@ -39,6 +39,7 @@ describe('the steps of a session secret', () => {
       'approve-promote',
       'accept',
       'sign',
+      'signer',
       'verify',
       'watch',
       'expire',
@@ -48,6 +49,9 @@ describe('the steps of a session secret', () => {
       'forget',
       'record',
     ]);
+    // The proof of this plan presents the value itself: nothing that signs in is declared.
+    expect(step(full(), 'signer').detail).toMatch(/^not proven: no proof that signs in is declared/);
+    expect(keys(full({ kind: 'token' }))).not.toContain('signer');
     expect(step(full(), 'expire').detail).toBe('24h 5m after deploy 2 (token lifetime and clock skew)');
   });
 

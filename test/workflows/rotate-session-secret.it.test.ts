@@ -88,10 +88,30 @@ describe.concurrent('an application that signs with the wrong one of two values'
     expect(world.state.running).toEqual({ web: 'old only', jobs: 'old only' });
   });
 
+  it.each(['no proof', 'a proof that presents the value itself'])(
+    'is not found out where nothing that signs in is declared (%s): "not proven" stands in checklist, report and ledger',
+    async (which) => {
+      const proof = which === 'no proof' ? null : fullPlan('S', 'q').proof;
+      const world = worldOf(fullPlan, { approval: approvalSpec.parse({}), proof, kind: 'session' });
+      await harness.withWorker(world, async () => {
+        const report = await accompany(harness, await harness.start(world));
+        const words = /^not proven: no proof that signs in is declared, so nobody sees/;
+        expect(report.steps).toContainEqual(
+          expect.objectContaining({
+            name: 'See that what is issued is signed with the new value',
+            evidence: { summary: expect.stringMatching(words) as string },
+          }),
+        );
+      });
+      expect(world.calls).not.toContain('seeWhoSigns');
+      expect(world.state.ledger[0]?.notes).toContain('with which value it signs: not proven: no proof that signs in');
+    },
+  );
+
   it('is not looked for without an overlap, or where nothing is signed', async () => {
     for (const world of [
       worldOf(planOf, { proof: tokenProof }),
-      worldOf(fullPlan, { approval: approvalSpec.parse({}) }),
+      worldOf(fullPlan, { approval: approvalSpec.parse({}), kind: 'token' }),
     ])
       await harness.withWorker(world, async () => {
         expect((await accompany(harness, await harness.start(world))).outcome).toBe('completed');

@@ -3,13 +3,12 @@ import { timingSafeEqual } from 'node:crypto';
 import { deriveKey } from '../../ciphers/key-material.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
-import type { SecretRef } from '../../domain/refs.js';
 import type { Versions } from '../../domain/slot.js';
 import { openStore } from '../../stores/open-store.js';
 import type { ActivityTools } from '../as-activity.js';
 import type { ActivityDeps } from '../deps.js';
 import type { Direction, EncryptionHold } from '../encryption-activities.js';
-import type { Hold } from '../rotation-activities.js';
+import type { Hold, Staging } from '../rotation-activities.js';
 import { stageSecret } from '../secrets.js';
 
 /** 32 bytes each. */
@@ -47,7 +46,7 @@ export function keysInDirection({ old, fresh }: Keys, direction: Direction): { f
 
 /** Staged first, then read back as the application will read it. */
 export async function stageKey(
-  hold: EncryptionHold & { ref: SecretRef; generator: string; minimumLength: number },
+  hold: EncryptionHold & Staging,
   deps: ActivityDeps,
   tools: Pick<ActivityTools, 'workflowId'>,
 ): Promise<Evidence> {

@@ -6,7 +6,7 @@ import { serverTime } from '../../databases/access/sessions.js';
 import type { Login, Server } from '../../databases/server.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
-import { formatRef, type SecretRef } from '../../domain/refs.js';
+import { formatRef } from '../../domain/refs.js';
 import { shortFingerprint } from '../../domain/slot.js';
 import { composeCredential, readCredential } from '../../stores/credential-value.js';
 import { generateValue } from '../../stores/generate.js';
@@ -15,15 +15,16 @@ import { assessStrength } from '../../stores/strength.js';
 import type { ActivityTools } from '../as-activity.js';
 import type { ActivityDeps } from '../deps.js';
 import { stagedByRun } from '../earlier-run.js';
+import type { Staging } from '../rotation-activities.js';
 import type { SwapHold } from '../swap-activities.js';
 import { loginsOf, openServer } from './open-swap.js';
 
 export async function stageCredential(
-  hold: SwapHold & { ref: SecretRef; generator: string; minimumLength: number },
+  hold: SwapHold & Staging,
   deps: ActivityDeps,
   { workflowId }: Pick<ActivityTools, 'workflowId'>,
 ): Promise<Evidence> {
-  const { slot, rotation, swap, ref, generator, minimumLength } = hold;
+  const { slot, rotation, swap, ref, generator, minimumLength, reason } = hold;
   const store = openStore(slot.store, deps);
   const current = await store.read(slot, 'current');
   const { user } = readCredential(swap.shape, current);
@@ -48,7 +49,7 @@ export async function stageCredential(
     slot,
     rotation,
     () => composeCredential(swap.shape, current, login),
-    await stagedByRun(deps, workflowId),
+    await stagedByRun(deps, { workflowId, reason }),
   );
   const staged = await loginsOf(hold, deps);
   const pending = versions.pending ? shortFingerprint(versions.pending.fingerprint) : 'in use already';

@@ -9,6 +9,7 @@ import { constants } from 'node:fs';
 import { z } from 'zod';
 import { KeyturnError } from '../../domain/errors.js';
 import { SecretValue } from '../../domain/secret-value.js';
+import { REASONS } from '../../domain/reason.js';
 import { ARRANGEMENTS, type SecretSlot } from '../../domain/slot.js';
 import { partSpec } from '../../domain/specs/secret.js';
 import { errorCode, fileError } from '../files/file-errors.js';
@@ -30,7 +31,9 @@ const entrySchema = z.strictObject({
   rotation: z.string().min(1),
   /** ISO 8601. */
   stagedAt: z.string(),
-  stagedBy: z.strictObject({ namespace: z.string(), namespaceId: z.string(), workflowId: z.string() }).nullable(),
+  stagedBy: z
+    .strictObject({ namespace: z.string(), namespaceId: z.string(), workflowId: z.string(), reason: z.enum(REASONS) })
+    .nullable(),
   /** The furthest arrangement that was ever written, noted before it was; undone or not. */
   reached: z.enum(ARRANGEMENTS),
   old: z.string().min(1),

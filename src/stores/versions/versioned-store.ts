@@ -12,6 +12,7 @@ import { KeyturnError } from '../../domain/errors.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { SecretValue } from '../../domain/secret-value.js';
 import { pathOf } from '../../domain/place.js';
+import { isExposed } from '../../domain/reason.js';
 import { furtherOf, type Arrangement, type SecretSlot, type StagedBy } from '../../domain/slot.js';
 import type { VersionLabel, Versions } from '../../domain/slot.js';
 import { assertReplaceable, resolveTarget } from '../files/replaceable.js';
@@ -94,7 +95,14 @@ export class VersionedStore<L extends Look> implements SecretStore {
   ): Promise<Versions> {
     return this.place.exclusively(slot, async (opened, turn) => {
       const { look, sidecar } = opened;
-      if (this.own(sidecar, slot, rotation)) return this.versions(opened, slot);
+      const own = this.own(sidecar, slot, rotation);
+      if (own) {
+        if (!stagedBy || !own.stagedBy || !isExposed(stagedBy.reason) || isExposed(own.stagedBy.reason))
+          return this.versions(opened, slot);
+        // Gone on with after a leak: whoever finishes it must know.
+        const known: Entry = { ...own, stagedBy: { ...own.stagedBy, reason: stagedBy.reason } };
+        return this.save(opened, { ...sidecar.entries, [slotId(slot)]: known }, turn, slot);
+      }
       assertFree(sidecar, slot);
       const shown = this.medium.read(look, slot);
       const entry = newEntry(slot, { rotation, stagedBy }, shown, make().reveal(), this.medium.remember(look, slot));

@@ -27,6 +27,8 @@ export class Course {
   failedAt: string | null = null;
   /** The run whose value this one goes on with, although it was made before others were known to have the secret. */
   older: string | null = null;
+  /** The run that this one finishes ran because others have, or may have, its old value. */
+  finishesExposed = false;
   /** A step beside the change failed, and the run went on without it. */
   incomplete = false;
   /** However it ends from here on, it goes into the ledger. */

@@ -10,7 +10,7 @@ import { effects, longEffects, persistentEffects, persistentLongEffects } from '
 import { endsRun, reasonOf } from './failures.js';
 import { proveOldDead } from './proving.js';
 import { seeReady } from './ready.js';
-import { holdOf } from './rollout.js';
+import { holdOf, stagingOf } from './rollout.js';
 import type { Run } from './run.js';
 
 export interface BegunKey {
@@ -29,23 +29,21 @@ export interface BegunKey {
  */
 export async function beginKey(run: Run, encryption: PlannedEncryption): Promise<BegunKey> {
   const { plan, board } = run;
-  const { ref, taskQueue, generator, minimumLength } = plan;
+  const { ref, taskQueue } = plan;
   const ready = await seeReady(run);
   const left = ready.leftBehind;
   const key = { used: left !== null };
   const hold: EncryptionHold = { ...holdOf(plan), encryption, ...(left ? { rotation: left.rotation } : {}) };
   if (left) {
-    run.goesOnWith(left.rotation);
+    run.goesOnWith(left);
     board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
     await run.step('settle', () =>
       Promise.resolve({ summary: `of run ${left.rotation} ${cameTo(left)}: its key is used on` }),
     );
   }
-  await run.step(
-    'stage',
-    () => effects('Stage a new key', taskQueue).stageKey({ ...hold, ref, generator, minimumLength }),
-    { undo: () => discard(hold, key, taskQueue) },
-  );
+  await run.step('stage', () => effects('Stage a new key', taskQueue).stageKey({ ...hold, ...stagingOf(plan) }), {
+    undo: () => discard(hold, key, taskQueue),
+  });
   if (encryption.backups.length > 0) await run.step('back-up', () => backUpKey(run, encryption));
   if (plan.approval.gates.includes('promote'))
     await run.gate(

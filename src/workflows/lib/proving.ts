@@ -18,7 +18,7 @@ export async function proveOldDead(run: Run, attempt: (() => Promise<ProofEviden
   run.board.setPhase('proving');
   const proof = attempt ? await tried(run, attempt) : NO_PROOF_DECLARED;
   run.proves(proof);
-  if (proof.proven || !isExposed(run.plan.reason)) return;
+  if (proof.proven || !run.endsExposed) return;
   run.board.addBefore('take-on', 'Approval: end without a proof', 'forget');
   const question = `Nothing shows that the old value of ${formatRef(run.plan.ref)} is dead (${proof.because}). Do you take that on?`;
   await run.gate('take-on', 'unproven', question, { denyOnExpiry: true });

@@ -3,7 +3,7 @@ import type { Evidence } from '../../domain/evidence.js';
 import { filesOf } from '../../domain/place.js';
 import type { RotationPlan } from '../../domain/plan.js';
 import type { Arrangement } from '../../domain/slot.js';
-import type { Hold } from '../../activities/rotation-activities.js';
+import type { Hold, Staging } from '../../activities/rotation-activities.js';
 import { effects, persistentEffects } from './activities.js';
 import { codeOf, effectOf } from './failures.js';
 import type { Run } from './run.js';
@@ -13,6 +13,11 @@ import { holdWindowAndServices } from './window.js';
 export function holdOf(plan: RotationPlan): Hold {
   const { slot, requestId: rotation, fingerprintKey } = plan;
   return { slot, rotation, ...(fingerprintKey === undefined ? {} : { fingerprintKey }) };
+}
+
+/** What its new value is made from. */
+export function stagingOf({ ref, generator, minimumLength, reason }: RotationPlan): Staging {
+  return { ref, generator, minimumLength, reason };
 }
 
 export interface RollOutOptions {

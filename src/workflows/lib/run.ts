@@ -8,6 +8,7 @@ import type { RotationPlan } from '../../domain/plan.js';
 import type { Proof } from '../../domain/proof.js';
 import { isExposed } from '../../domain/reason.js';
 import type { RotationReport } from '../../domain/report.js';
+import type { LeftBehind } from '../../activities/rotation-activities.js';
 import type { Board } from './board.js';
 import { cancellationOf, notCancelledYet } from './cancellation.js';
 import { Course } from './course.js';
@@ -91,6 +92,11 @@ export class Run {
     this.course.todo.push(todo);
   }
 
+  /** For the ledger, beside what people have said. */
+  notes(what: string): void {
+    this.course.gates.note(what);
+  }
+
   /** What is seen of the old value's death, for report and ledger. */
   proves(proof: Proof): void {
     this.course.proof = proof;
@@ -126,8 +132,19 @@ export class Run {
    * This run goes on with what an earlier one had staged or made. Where others may have the secret, they may have that too: it is used
    * to be rid of what came before it, and then replaced in its turn.
    */
-  goesOnWith(rotation: string): void {
+  goesOnWith({ rotation, exposed }: Pick<LeftBehind, 'rotation' | 'exposed'>): void {
     if (isExposed(this.plan.reason)) this.course.older = rotation;
+    this.finishes({ exposed });
+  }
+
+  /** What an earlier run had begun is ended by this one. */
+  finishes({ exposed }: Pick<LeftBehind, 'exposed'>): void {
+    this.course.finishesExposed = exposed;
+  }
+
+  /** Others have, or may have, what this run destroys last: its own old value, or that of the run which it finishes. */
+  get endsExposed(): boolean {
+    return isExposed(this.plan.reason) || this.course.finishesExposed;
   }
 
   /** How the versions of an earlier run stand from now on, in whatever this run ends. @param changed this run did something to them. */

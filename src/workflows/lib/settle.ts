@@ -12,7 +12,7 @@ import { NO_PROOF_DECLARED, notProven, proofInWords, type Proof } from '../../do
 import { isExposed } from '../../domain/reason.js';
 import { formatRef } from '../../domain/refs.js';
 import type { Outcome } from '../../domain/report.js';
-import { overlapMilliseconds } from '../../domain/session-runbook.js';
+import { canSeeWhoSigns, overlapMilliseconds, SIGNER_NOT_SEEN } from '../../domain/session-runbook.js';
 import { cameTo, type Arrangement } from '../../domain/slot.js';
 import type { Hold, LeftBehind } from '../../activities/rotation-activities.js';
 import { effects, longEffects, persistentEffects } from './activities.js';
@@ -28,6 +28,7 @@ const STEPS = {
   settle: 'Settle what an earlier run left behind',
   'settle-verify': 'Earlier run: verify the flows',
   'settle-prove': 'Earlier run: prove that its old value is refused',
+  'settle-take-on': 'Earlier run, approval: destroy its old value without a proof',
   'settle-forget': 'Earlier run: destroy its old value',
   'settle-record': 'Earlier run: record it in the ledger',
 } as const;
@@ -104,7 +105,8 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
     await run.unlessHalfDone(mixed(run, left, left.arrangement), () =>
       run.step('settle-deploy', async () => {
         const { summary } = await deployAll(run, 'forward', { changed: filesOf(plan.slot) });
-        if (!proof || proof.type === 'value') return { summary };
+        if (!proof || proof.type === 'value')
+          return { summary: canSeeWhoSigns(plan) === false ? `${summary}; ${SIGNER_NOT_SEEN}` : summary };
         const signer = await effects('See who signs with the new value', taskQueue).seeWhoSigns({
           ...holdOn(run, left),
           proof,
@@ -140,9 +142,13 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
           oldHeader: null,
         }),
       );
-      shown = seen?.proof ?? notProven('it was tried and failed');
+      shown =
+        seen?.proof ?? notProven(`it was tried and failed: ${run.board.stepsOf(['settle-prove'])[0]?.error ?? ''}`);
     }
     await run.services.release();
+  });
+  if (!shown.proven && (left.exposed || isExposed(plan.reason))) await takeOn(run, left, shown);
+  await run.unlessHalfDone(kept, async () => {
     // From here on together: a value that is gone must be on record.
     await CancellationScope.nonCancellable(async () => {
       await run.step('settle-forget', () =>
@@ -153,6 +159,22 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
       await record(run, left, 'completed', { since, proof: shown });
     });
   });
+}
+
+/** As a run's own end after a leak: its old value may be the one that others have. */
+async function takeOn(run: Run, { rotation }: LeftBehind, shown: Proof): Promise<void> {
+  const name = formatRef(run.plan.ref);
+  const because = proofInWords(shown);
+  run.board.addBefore('settle-take-on', STEPS['settle-take-on'], 'settle-forget');
+  const declare = shown === NO_PROOF_DECLARED ? ', or declare a proof in the inventory' : '';
+  const todo = `the value of run ${rotation} is in use; the one before it is kept and may still be accepted (${because}): look by hand whether it is refused${declare}, and start a rotation of ${name} once more, which asks again`;
+  const question = `Nothing shows that the value of ${name} before that of run ${rotation} is dead (${shown.because}), and it may be what others have. Destroy it all the same?`;
+  await run.unlessHalfDone(todo, () =>
+    run.gate('settle-take-on', 'settle-unproven', question, {
+      denyOnExpiry: true,
+      afterDenial: 'the run ends stopped: that value is kept in the store, and nothing of this run has begun',
+    }),
+  );
 }
 
 async function askFirst(run: Run, left: LeftBehind, what: string): Promise<void> {

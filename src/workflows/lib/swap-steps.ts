@@ -6,7 +6,7 @@ import { formatRef } from '../../domain/refs.js';
 import { effects, persistentEffects } from './activities.js';
 import { cameTo, type Arrangement } from '../../domain/slot.js';
 import { seeReady } from './ready.js';
-import { holdOf, type RollOutOptions } from './rollout.js';
+import { holdOf, stagingOf, type RollOutOptions } from './rollout.js';
 import type { Run } from './run.js';
 import type { Steering } from './steering.js';
 import type { Follower } from './follower.js';
@@ -39,7 +39,7 @@ export async function beginSwap(run: Run, swap: PlannedSwap): Promise<Begun> {
   const left = ready.leftBehind;
   const hold: SwapHold = { ...holdOf(plan), swap, ...(left ? { rotation: left.rotation } : {}) };
   if (left) {
-    run.goesOnWith(left.rotation);
+    run.goesOnWith(left);
     if (left.newRole !== undefined)
       for (const [key, title] of Object.entries(titlesOf(left.newRole))) board.rename(key, title);
     board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
@@ -58,9 +58,7 @@ export async function beginSwap(run: Run, swap: PlannedSwap): Promise<Begun> {
     () =>
       effects('Stage a new credential', taskQueue).stageCredential({
         ...hold,
-        ref,
-        generator: plan.generator,
-        minimumLength: plan.minimumLength,
+        ...stagingOf(plan),
       }),
     { undo: () => persistentEffects('Undo: discard the staged credential', taskQueue).discardSecret(hold) },
   );

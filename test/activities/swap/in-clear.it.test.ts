@@ -70,8 +70,8 @@ test('readiness says where the server writes passwords down, and there the new o
   expect(answers.get('administrator')).toBe('may do what this takes');
 
   const hold = { slot: plan.slot, rotation: 'request', swap };
-  const { ref, generator, minimumLength } = plan;
-  await stageCredential({ ...hold, ref, generator, minimumLength }, deps, { workflowId: 'rotate:shop' });
+  const { ref, generator, minimumLength, reason } = plan;
+  await stageCredential({ ...hold, ref, generator, minimumLength, reason }, deps, { workflowId: 'rotate:shop' });
   expect((await within(() => createRole(hold, deps, signal))).summary).toContain(
     'sent in clear, as the inventory says',
   );

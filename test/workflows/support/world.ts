@@ -3,7 +3,7 @@
  * activities in tests of the workflow's own logic (order, undo, gates); the end-to-end tests use the real ones.
  */
 import { ApplicationFailure, Context } from '@temporalio/activity';
-import type { RotationActivities } from '../../../src/activities/rotation-activities.js';
+import type { LeftBehind, RotationActivities } from '../../../src/activities/rotation-activities.js';
 import { findWindow } from '../../../src/activities/window.js';
 import type { JoseHeader } from '../../../src/domain/jose-header.js';
 import type { RotationPlan } from '../../../src/domain/plan.js';
@@ -50,7 +50,7 @@ export class World {
     rehearsal: null,
     proof: null,
   };
-  leftBehind: { rotation: string; arrangement: Arrangement; reached: Arrangement } | null = null;
+  leftBehind: LeftBehind | null = null;
   /** What its services are: locked while they are deployed. Default: nothing is. */
   things: readonly string[] = [];
 
