@@ -172,7 +172,8 @@ export class World {
   private leftBehind(requestId: string): LeftBehind | null {
     const { rotation, arrangement, reached, current, pending, previous } = this.state.store;
     if (rotation === null || rotation === requestId) return null;
-    const left = { rotation, arrangement, reached };
+    // The run that finishes another has its reason here, and asks for itself.
+    const left = { rotation, arrangement, reached, exposed: false };
     if (this.given.kind !== 'credential') return left;
     const switched = arrangement.startsWith('new');
     const old = this.state.roles[roleOf((switched ? previous : current) ?? '')];
