@@ -78,7 +78,10 @@ export function activityWrapper(log: Log, fingerprintKey?: string, tellRun?: Tel
           again: attempt > 1,
         };
         const leftBehind = (error: unknown): void =>
-          log('warn', `a login of this step was not dropped: ${redact(String(error))}`, { run: run?.runId });
+          log('warn', `a login of this step was not dropped: ${redact(String(error))}`, {
+            run: run?.runId,
+            workflowId: run?.workflowId,
+          });
         return await withScope(purpose, leftBehind, () => body(tools, ...args));
       } catch (error) {
         await meetHiddenValues();
@@ -101,7 +104,8 @@ async function tell(failure: Error, { info }: Context, tellRun: TellRun | undefi
 }
 
 function asFailure(error: unknown, context: Context, log: Log): Error {
-  const where = { activity: context.info.activityType, run: context.info.workflowExecution?.runId };
+  const { activityType: activity, workflowExecution } = context.info;
+  const where = { activity, run: workflowExecution?.runId, workflowId: workflowExecution?.workflowId };
   if (error instanceof CancelledFailure) return error;
   if (context.cancellationSignal.aborted) return new CancelledFailure('cancelled while it ran');
   if (error instanceof NotYet) {

@@ -8,7 +8,7 @@ import type { RotationPlan } from '../domain/plan.js';
 import { isExposed } from '../domain/reason.js';
 import { formatRef, rotationWorkflowId } from '../domain/refs.js';
 import { cameTo, type RotationRecord, type StagedBy, type Versions } from '../domain/slot.js';
-import type { ActivityDeps } from './deps.js';
+import type { ActivityDeps, Namespace } from './deps.js';
 import type { LeftBehind } from './rotation-activities.js';
 
 export function leftovers({ rotation, record, arrangement }: Versions, requestId: string): LeftBehind | null {
@@ -55,7 +55,7 @@ async function demandOver(
       `${whose}: whether it is over cannot be known here, so nothing of it is touched`,
       {
         // Said by a person, it is settled by a run's own rules: nothing is destroyed by hand.
-        hint: `let it come to its end where it runs; if it is gone for good, say so with "namespaceId": "${here.id}" under "stagedBy" of its entry in ${beside(plan)}, and the next run settles it`,
+        hint: `${whereItRuns(stagedBy, here)}; if it is gone for good${giveUpStaged(plan)}, say so with "namespaceId": "${here.id}" under "stagedBy" of its entry in ${beside(plan)}, and the next run settles it`,
       },
     );
   }
@@ -63,6 +63,18 @@ async function demandOver(
   throw new KeyturnError('run-under-way', `${inWords(rotation, stagedBy)}, and it is under way`, {
     hint: 'wait for its end, or cancel it',
   });
+}
+
+/** The embedded Temporal of `keyturn up` makes a namespace of the same name anew whenever it keeps no state. */
+function whereItRuns(stagedBy: StagedBy | null, here: Namespace): string {
+  if (stagedBy?.namespace !== here.name) return 'let it come to its end where it runs';
+  return 'this is another Temporal server than that run began on, or one that has lost its state: if it was keyturn up with --state DIR, start it with the same --state, and the run goes on there';
+}
+
+function giveUpStaged({ kind, ref }: RotationPlan): string {
+  return kind === 'encryption'
+    ? ''
+    : `, keyturn discard ${formatRef(ref)} --as YOUR-NAME --yes destroys what it staged; or`;
 }
 
 /** Of an encryption key nobody should say so without having read every row. */

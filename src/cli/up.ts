@@ -30,6 +30,7 @@ import { openInventory } from './open-inventory.js';
 import { reachingTemporal } from './reaching-temporal.js';
 import { installRuntime, type LogLine } from './runtime.js';
 import { inventoryPlaceOf } from './settings.js';
+import { terminalWarning } from './terminal-warnings.js';
 import { welcome } from './welcome.js';
 
 export interface UpOptions {
@@ -61,7 +62,7 @@ export async function up(context: Context, options: UpOptions): Promise<ExitCode
   try {
     const embedded = { shutdown, state, variables: env, onProgress: (line: string) => console.note(line) };
     const everything = await bringUp(context, embedded, exampleChoice(options.examples));
-    await announce(console, everything);
+    await announce(console, everything, options.state);
     await untilOver(shutdown, everything);
     return EXIT.done;
   } finally {
@@ -98,8 +99,9 @@ async function bringUp(
     temporal: temporal.temporal,
   };
   // A person at a terminal wants to hear of trouble; the rest is in the UI.
-  const log: LogLine = (level, message) => {
-    if (level !== 'info') console.note(`${level}: ${message}`);
+  const log: LogLine = (...said) => {
+    const warning = terminalWarning(...said);
+    if (warning !== null) console.note(warning);
   };
   installRuntime({ log, level: 'WARN', metricsAddress: settings.metricsAddress });
   const worker = await reachingTemporal(temporal.address, () => startWorker(settings, { log }));
@@ -123,6 +125,7 @@ async function bringUp(
 async function announce(
   console: Console,
   { temporal, worker, systems, inventory, variables }: Everything,
+  state: string | undefined,
 ): Promise<void> {
   const secrets = (await openInventory({ inventory: () => inventory, variables })).list();
   const { address, uiUrl, namespace } = temporal;
@@ -143,7 +146,10 @@ async function announce(
   });
   if (console.json) return;
   const more = arenaToTry(systems);
-  const lines = welcome({ ui: { url: uiUrl, namespace }, address, inventory, secrets, systems: running, more });
+  // Of a server that is configured elsewhere nothing ends with this.
+  const keeps = temporal.exited === null ? null : (state ?? false);
+  const ui = { url: uiUrl, namespace };
+  const lines = welcome({ ui, address, inventory, secrets, systems: running, more, keeps });
   lines.forEach((line) => console.say(line));
 }
 

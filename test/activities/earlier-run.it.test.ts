@@ -126,8 +126,16 @@ test('a run of another namespace is not known to be over: the new one stops, and
   expect(answer).toContain('whether it is over cannot be known here');
   // Said by a person, the next run settles it.
   expect(answer).toContain(`"namespaceId": "${(await namespaceOf(here)()).id}"`);
+  expect(answer).toContain('let it come to its end where it runs; if it is gone for good, keyturn discard shop/');
   // Its own namespace knows.
   expect((await asked(depsAt(elsewhere))).state).toBe('warning');
+});
+
+test('a namespace of the same name with another id is another server, or one that has lost its state', async () => {
+  await leave(elsewhere, rotationWorkflowId(ref));
+  const lost = { ...(await namespaceOf(here)()), name: elsewhere.options.namespace };
+  const { answer } = await asked({ ...depsAt(here), namespace: () => Promise.resolve(lost) });
+  expect(answer).toContain('if it was keyturn up with --state DIR, start it with the same --state');
 });
 
 test('nor is one of which nothing stands beside the value', async () => {
