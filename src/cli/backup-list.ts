@@ -156,6 +156,7 @@ function show({ console }: Context, lines: readonly Line[], now: Date): void {
     line.maxAge ?? '-',
     line.state === 'proven' ? green(line.state) : (line.critical ? red : yellow)(line.state),
   ]);
-  console.say(table(['Backup', 'Secret', 'Proven', 'Age', 'At most', ''], rows, console.paint));
-  for (const line of lines) if (line.state !== 'proven') console.note(`note: ${line.text}`);
+  console.say(table(['Backup', 'Secret', 'Proven', 'Age', 'At most', 'State'], rows, console.paint));
+  for (const { state, secret, text } of lines)
+    if (state !== 'proven') console.note(`note: ${text.includes(secret) ? '' : `${secret}: `}${text}`);
 }

@@ -15,11 +15,12 @@ import { createFingerprinter } from '../stores/fingerprint.js';
 import { openStore } from '../stores/open-store.js';
 import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
-import { invocation } from './invocation.js';
+import { invocation, quoteArgument } from './invocation.js';
 import { openInventory } from './open-inventory.js';
 import { selectorArgument } from './selectors.js';
 import { readSettings } from './settings.js';
 import type { TemporalClient } from './temporal.js';
+import { typedInput } from './typed-input.js';
 import { withLedger } from './with-ledger.js';
 import { withTemporal } from './with-temporal.js';
 
@@ -35,7 +36,10 @@ export async function discard(
   refText: string,
   { as, note, yes = false }: DiscardOptions,
 ): Promise<ExitCode> {
-  const { by, note: said = '' } = parseDecision({ by: as, ...(note === undefined ? {} : { note }) });
+  const { by, note: said = '' } = typedInput(
+    () => parseDecision({ by: as, ...(note === undefined ? {} : { note }) }),
+    `discard ${refText} --as ben@example.test`,
+  );
   const settings = await readSettings(context);
   const inventory = await openInventory(settings);
   const [ref, ...others] = inventory.expand(selectorArgument(refText));
@@ -58,7 +62,7 @@ export async function discard(
     const doubts = await doubtsAbout(plan, versions, temporal);
     if (doubts.length > 0 && !yes)
       throw new KeyturnError('not-known', `what run ${rotation} left may be in use: ${doubts.join('; ')}`, {
-        hint: `with --yes you take it on yourself, and it is recorded so: both values of that run are destroyed, and ${placeInWords(plan.slot)} stays as it is`,
+        hint: `with --yes you take it on yourself, and it is recorded so: both values of that run are destroyed, and ${placeInWords(plan.slot)} stays as it is: ${invocation()} discard ${name} --as ${quoteArgument(by)} --yes`,
       });
     return await withLedger(context, async (ledger) => {
       // Before anything is destroyed: what is gone must be on record.

@@ -108,6 +108,7 @@ describe('in order: none, made, listed, restored', () => {
       new RegExp(`^- +${SYSTEM}/production/ALONE \\(critical\\) +- +- +- +no backup described$`, 'm'),
     );
     expect(stderr).toContain(`note: no backup of ${SYSTEM}/production/KEY in `);
+    expect(stderr).toContain(`note: ${SYSTEM}/production/ALONE: it is critical, and `);
     expect((await run('backup', 'list', '--exit-code')).exitCode).toBe(1);
   });
 

@@ -158,7 +158,13 @@ test('what a run can settle is left to it, also with --yes', async () => {
 
 test('a run of another namespace may be alive: only a person can say that it is not', async () => {
   await leave({ namespaceId: 'of-another-server' });
-  await expect(verb()).rejects.toMatchObject({ code: 'not-known' });
+  await expect(verb()).rejects.toMatchObject({
+    code: 'not-known',
+    hint: expect.stringContaining(`discard ${system}/production/SESSION_SECRET --as ana@example.test --yes`) as string,
+  });
+  await expect(verb({ as: '' })).rejects.toMatchObject({
+    message: expect.stringContaining('--as: must name a person') as string,
+  });
   expect(await verb({ yes: true })).toBe(0);
 });
 
