@@ -10,6 +10,8 @@ const zone = (target, allowed) => ({
   message: `${target}/ may import ${['itself', ...allowed].join(', ')} only (ARCHITECTURE.md, "Which way imports point")`,
 });
 
+const LOOPS = ['WhileStatement', 'DoWhileStatement', 'ForStatement', 'ForOfStatement'];
+
 export default tseslint.config(
   { ignores: ['dist', 'node_modules', 'coverage', '.keyturn'] },
   {
@@ -89,6 +91,16 @@ export default tseslint.config(
           selector:
             'Program:has(MemberExpression[property.name="concurrent"]) CallExpression[callee.property.name=/Snapshot$/]',
           message: 'no snapshots beside concurrent tests',
+        },
+        {
+          // In a loop it is the pause between two looks.
+          selector: [
+            'AwaitExpression > CallExpression[callee.name=/^(sleep|pause|delay)$/]',
+            'AwaitExpression > NewExpression[callee.name="Promise"]:has(CallExpression[callee.name="setTimeout"])',
+          ]
+            .map((waits) => `${waits}:not(:matches(${LOOPS.map((loop) => `${loop} *`).join(', ')}))`)
+            .join(', '),
+          message: 'wait for what is to happen (expect.poll), or see that nothing does (test/support/meanwhile.ts)',
         },
       ],
     },

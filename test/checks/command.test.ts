@@ -1,12 +1,12 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { askCommand } from '../../src/checks/command.js';
 import { checkSpec, type CommandCheckSpec } from '../../src/domain/specs/check.js';
 import { SecretValue } from '../../src/domain/secret-value.js';
 import { contextWith } from './contexts.js';
+import { goesOn } from '../support/meanwhile.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'keyturn-command-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -81,7 +81,7 @@ test('an abort ends the command and is no answer', async () => {
   const controller = new AbortController();
   const marker = join(directory, 'too-late');
   const asked = askCommand(script(`sleep 3; touch ${marker}`), contextWith({}, controller.signal));
-  await sleep(100);
+  await goesOn(asked, 100);
   const reason = new Error('cancelled');
   controller.abort(reason);
   await expect(asked).rejects.toBe(reason);

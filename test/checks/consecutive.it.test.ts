@@ -1,9 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { passConsecutively, type ConsecutiveProgress } from '../../src/checks/consecutive.js';
 import { contextWith, failureOf } from './contexts.js';
 import { deadUrl, serve, statusPattern } from './local-server.js';
 import { planned } from './planned.js';
+import { goesOn } from '../support/meanwhile.js';
 
 const context = contextWith();
 
@@ -83,7 +83,7 @@ test.each([
   const controller = new AbortController();
   const check = planned('http', { url, within: '60s', ...more });
   const passing = passConsecutively(check, contextWith({}, controller.signal));
-  await sleep(200);
+  await goesOn(passing, 200);
   const reason = new Error('cancelled');
   const aborted = performance.now();
   controller.abort(reason);

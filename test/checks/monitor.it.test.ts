@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { takeBaselines, watchMonitors, type MonitorState } from '../../src/checks/monitor.js';
 import { freshHostileDatabase } from '../support/hostile-database.js';
 import { contextWith, failureOf } from './contexts.js';
 import { serve, statusPattern } from './local-server.js';
 import { planned, plannedMonitor } from './planned.js';
+import { goesOn } from '../support/meanwhile.js';
 
 const context = contextWith();
 const soon = (milliseconds: number) => Date.now() + milliseconds;
@@ -183,7 +183,7 @@ test('an abort is respected at once', async () => {
   const controller = new AbortController();
   const monitor = await counter([1], { every: '30s' });
   const watching = watchMonitors([monitor], { until: soon(60_000), context: contextWith({}, controller.signal) });
-  await sleep(150);
+  await goesOn(watching, 150);
   const reason = new Error('cancelled');
   controller.abort(reason);
   await expect(watching).rejects.toBe(reason);

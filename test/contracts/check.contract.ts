@@ -1,9 +1,9 @@
 /** What must hold for every type of check. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { askCheck } from '../../src/checks/run-check.js';
 import type { PlannedCheck } from '../../src/domain/specs/check.js';
 import { contextWith } from '../checks/contexts.js';
+import { goesOn } from '../support/meanwhile.js';
 
 export interface CheckFixture {
   readonly passing: PlannedCheck;
@@ -64,7 +64,7 @@ export function checkContract(type: PlannedCheck['type'], open: () => Promise<Ch
     test('an abort breaks the question off at once, with the reason of the abort', async () => {
       const controller = new AbortController();
       const asked = ask(fixture.patient, controller.signal);
-      await sleep(150);
+      await goesOn(asked, 150);
       const reason = new Error('cancelled');
       const aborted = performance.now();
       controller.abort(reason);

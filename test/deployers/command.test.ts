@@ -2,12 +2,12 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } 
 import { readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test } from 'vitest';
 import { openDeployer } from '../../src/deployers/open-deployer.js';
 import { deploySpec } from '../../src/domain/specs/service.js';
 import { SecretValue } from '../../src/domain/secret-value.js';
 import { deployerContract } from '../contracts/deployer.contract.js';
+import { stays } from '../support/meanwhile.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'keyturn-deploy-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -59,8 +59,9 @@ test('a command that takes too long is ended', async () => {
   const late = join(directory, 'late');
   const failing = script(`sleep 2; touch ${late}`, { timeout: '300ms' }).deploy(never);
   await expect(failing).rejects.toThrow('did not end within 300ms');
-  await sleep(2_200);
-  expect(existsSync(late)).toBe(false);
+  await stays(2_200, () => {
+    expect(existsSync(late)).toBe(false);
+  });
 });
 
 test('no shell reads the arguments', async () => {

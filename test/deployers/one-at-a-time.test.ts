@@ -3,7 +3,6 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { openDeployer } from '../../src/deployers/open-deployer.js';
@@ -11,6 +10,7 @@ import { deploySpec } from '../../src/domain/specs/service.js';
 import { startOf } from '../../src/processes/process-identity.js';
 import { lockDirectory } from '../../src/processes/program-lock.js';
 import { compiledProject, type Build } from '../support/compiled.js';
+import { goesOn } from '../support/meanwhile.js';
 
 const never = new AbortController().signal;
 let build: Build;
@@ -126,7 +126,7 @@ test('whoever waits can be called back', async () => {
   const controller = new AbortController();
   const reason = new Error('cancelled');
   const waiting = openDeployer(spec(0, '30s'), 'web').deploy(controller.signal);
-  await sleep(300);
+  await goesOn(waiting, 300);
   controller.abort(reason);
   await expect(waiting).rejects.toBe(reason);
   expect(log()).toHaveLength(1);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import type { Build } from '../support/compiled.js';
 import { compiledProject } from '../support/compiled.js';
 import { lives, startParent } from '../support/parent-program.js';
+import { stays } from '../support/meanwhile.js';
 
 let build: Build;
 beforeAll(async () => {
@@ -73,8 +74,9 @@ describe('a process that ends', () => {
        say({ child: child.pid });`,
     );
     parent.kill('SIGINT');
-    await new Promise((done) => setTimeout(done, 300));
-    expect(await lives(parent.said.child)).toBe(true);
+    await stays(300, async () => {
+      expect(await lives(parent.said.child)).toBe(true);
+    });
     parent.kill('SIGINT');
     expect((await parent.ended).exitCode).toBe(130);
     await vi.waitFor(

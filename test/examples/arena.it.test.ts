@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { decodeJwt, SignJWT, UnsecuredJWT } from 'jose';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -11,6 +10,7 @@ import { temporaryDirectory } from '../../src/embedded/directories.js';
 import { control, python, readSecret, secretFile, tokenOf, writeSecret } from './support/arena.js';
 import { ask, EXAMPLES, query, runningSystem, variable, type ReloadResult } from './support/running-system.js';
 import { inDeep } from '../support/deep.js';
+import { stays } from '../support/meanwhile.js';
 
 const strong = (): string => randomBytes(32).toString('hex');
 const fernetKey = (): string => `${randomBytes(32).toString('base64url')}=`;
@@ -265,10 +265,11 @@ describe.skipIf(python === null)('arena', { timeout: 240_000 }, () => {
       await expect(health()).rejects.toThrow();
       expect(await control(system, 'stop', 'app')).toMatchObject({ code: 0, output: 'app: was not running' });
       // A round that was under way may still end.
-      await sleep(2_500);
-      const before = await rounds();
-      await sleep(5_000);
-      expect(await rounds()).toBe(before);
+      let before = await rounds();
+      await stays(2_500, async () => (before = await rounds()));
+      await stays(5_000, async () => {
+        expect(await rounds()).toBe(before);
+      });
       expect(await control(system, 'stop', 'worker')).toMatchObject({ code: 0 });
       await restart('app', 'worker');
       expect((await health()).status).toBe(200);

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { decodeJwt, SignJWT, UnsecuredJWT } from 'jose';
 import pg from 'pg';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -19,6 +18,7 @@ import {
 import { memberRole, userRole } from './support/roles.js';
 import { refusalOf } from './support/starting.js';
 import { inDeep } from '../support/deep.js';
+import { stays } from '../support/meanwhile.js';
 
 const strong = (): string => randomBytes(32).toString('base64');
 
@@ -305,8 +305,9 @@ describe('a reload of messaging under traffic', { timeout: 240_000 }, () => {
         (await pools(production)).filter(({ application }) => !old.includes(application)).length;
       await expect.poll(fresh, { timeout: 20_000 }).toBe(2);
       // Long enough for the idle instance to leave: the busy one must not.
-      await sleep(4_000);
-      expect(old).toContain((await query(production, waiting))[0]!.application);
+      await stays(4_000, async () => {
+        expect(old).toContain((await query(production, waiting))[0]!.application);
+      });
       await locker.query('ROLLBACK');
       expect((await posting).status).toBe(201);
       expect(await reloading).toMatchObject({ code: 0 });
@@ -320,8 +321,11 @@ describe('a reload of messaging under traffic', { timeout: 240_000 }, () => {
     onTestFinished(async () => {
       await people.stop();
     });
-    await sleep(9_000);
-    expect((await people.stop()).get('messaging')).toMatchObject({ failed: 0, refused: 0, signedInAgain: 0 });
+    const well = { failed: 0, refused: 0, signedInAgain: 0 };
+    await stays(9_000, () => {
+      expect(people.counts('messaging')).toMatchObject(well);
+    });
+    expect((await people.stop()).get('messaging')).toMatchObject(well);
     await settle({ ACCESS_TOKEN_SECONDS: '30' }, staging);
   });
 

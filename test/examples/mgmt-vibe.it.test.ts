@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { unsign } from 'cookie-signature';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ExampleSystem } from '../../src/demo/systems.js';
 import { ask, logIn, query, readSetting, reload, runningSystem, writeSetting } from './support/running-system.js';
 import { userRole } from './support/roles.js';
 import { refusalOf } from './support/starting.js';
+import { stays } from '../support/meanwhile.js';
 
 const strong = (): string => randomBytes(32).toString('hex');
 
@@ -84,12 +84,12 @@ describe('mgmt-vibe', () => {
     type Metrics = { responses: Record<string, number>; auth: Record<string, number> };
     const metrics = async (): Promise<Metrics> => (await ask(system, '/api/metrics')).json as unknown as Metrics;
     // Workers report every 100 ms; what the tests before did must be in.
-    await sleep(200);
-    const before = await metrics();
+    let before = await metrics();
+    await stays(200, async () => (before = await metrics()));
     await Promise.all(Array.from({ length: 10 }, () => ask(system, '/api/auth/me', { cookie: 'vibe.sid=s%3Ax.y' })));
     await ask(system, '/api/auth/me');
     await ask(system, '/api/auth/login', { json: { username: 'smoke', password: 'wrong' } });
-    await sleep(200);
+    await expect.poll(async () => (await metrics()).responses['401']! - before.responses['401']!).toBe(12);
     expect((await reload(system)).code).toBe(0);
     const after = await metrics();
     expect(after.responses['401']! - before.responses['401']!).toBe(12);

@@ -9,6 +9,7 @@ import type { Traffic, TrafficOptions } from '../../src/demo/traffic.js';
 import { startTraffic } from '../../src/demo/traffic.js';
 import { ask, readSetting, reload, reloadBy, runningSystem, variable, writeSetting } from './support/running-system.js';
 import { inDeep } from '../support/deep.js';
+import { goesOn, stays } from '../support/meanwhile.js';
 
 const strong = (): string => randomBytes(32).toString('hex');
 
@@ -59,7 +60,9 @@ describe('a rolling reload', { timeout: 240_000 }, () => {
       expect(await reload(system)).toMatchObject({ code: 0 });
     }
     // Cookies live for ten seconds, so after that none is left under the old secret.
-    await sleep(11_000);
+    await stays(11_000, () => {
+      expect(people.counts('mgmt-vibe')).toMatchObject({ failed: 0, refused: 0, signedInAgain: 0 });
+    });
     writeSetting(system, 'SESSION_SECRET', next);
     expect(await reload(system)).toMatchObject({ code: 0 });
     const counts = (await people.stop()).get('mgmt-vibe')!;
@@ -106,7 +109,7 @@ describe('a rolling reload', { timeout: 240_000 }, () => {
   inDeep.it('counts for each of several callers only if the settings were read after they asked', async () => {
     const before = (await ask(system, '/api/health')).json.generation as number;
     const first = reload(system);
-    await sleep(300);
+    await goesOn(first, 300);
     writeSetting(system, 'SESSION_MAX_AGE_SECONDS', '3600');
     const second = reload(system);
     const results = await Promise.all([first, second]);

@@ -1,10 +1,10 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ExampleName } from '../../src/demo/systems/blueprints.js';
 import { startTraffic } from '../../src/demo/traffic.js';
 import { SecretValue } from '../../src/domain/secret-value.js';
+import { stays } from '../support/meanwhile.js';
 
 interface Scripted {
   readonly name: ExampleName;
@@ -90,7 +90,9 @@ describe('traffic', () => {
     let refusals = 2;
     system.answer = (line) => (line.startsWith('GET') && refusals-- > 0 ? 401 : 200);
     await expect.poll(() => traffic.counts('mediavault').signedInAgain, { timeout: 30_000 }).toBe(2);
-    await sleep(200);
+    await stays(200, () => {
+      expect(traffic.counts('mediavault')).toMatchObject({ refused: 2, signedInAgain: 2, failed: 0 });
+    });
     expect((await traffic.stop()).get('mediavault')).toMatchObject({ refused: 2, signedInAgain: 2, failed: 0 });
     const refused = [...traffic.reasons('mediavault')].map(([reason, count]) => [reason.split(' ').at(-1), count]);
     expect(refused.reduce((sum, [, count]) => sum + Number(count), 0)).toBe(2);
@@ -117,22 +119,24 @@ describe('traffic', () => {
   it('keeps to its rate and its connections, and closes them all when it stops', async () => {
     const system = await scripted('mgmt-vibe');
     const traffic = await startTraffic([system], { people: 4, rate: 40 });
-    await sleep(1_000);
-    expect(await system.connections()).toBeLessThanOrEqual(4);
+    await stays(1_000, async () => {
+      expect(await system.connections()).toBeLessThanOrEqual(4);
+    });
     const { requests } = (await traffic.stop()).get('mgmt-vibe')!;
     expect(requests).toBeGreaterThan(8);
     // 40 in the second, four logins, and what a late timer lets through.
     expect(requests).toBeLessThanOrEqual(54);
     await expect.poll(() => system.connections(), { timeout: 30_000 }).toBe(0);
-    await sleep(100);
-    expect((await traffic.stop()).get('mgmt-vibe')!.requests).toBe(requests);
+    await stays(100, async () => {
+      expect((await traffic.stop()).get('mgmt-vibe')!.requests).toBe(requests);
+    });
   });
 
   it('renews tokens before they expire, so nothing is refused', async () => {
     const system = await scripted('messaging');
     system.expires = { expiresIn: 1 };
     const traffic = await startTraffic([system], { people: 1, rate: 10 });
-    await sleep(1_200);
+    await expect.poll(() => system.seen.length).toBeGreaterThan(11);
     await traffic.stop();
     const [login, ...rest] = system.seen;
     expect(login).toBe('POST /api/auth/login');
@@ -147,11 +151,13 @@ describe('traffic', () => {
   it('measures its rate, and makes up for a slow spell of up to a second', async () => {
     const system = await scripted('messaging');
     const traffic = await startTraffic([system]);
-    await sleep(1_500);
+    const began = Date.now();
+    const passed = (many: number) => expect.poll(() => Date.now() - began).toBeGreaterThan(many * 1_000);
+    await passed(1.5);
     system.takes = 400;
-    await sleep(800);
+    await passed(2.3);
     system.takes = 0;
-    await sleep(2_000);
+    await passed(4.3);
     await traffic.stop();
     const { seconds, average, lowest } = traffic.rate('messaging');
     expect(seconds).toBeGreaterThanOrEqual(4);
@@ -159,8 +165,9 @@ describe('traffic', () => {
     expect(average).toBeLessThan(65);
     expect(lowest).toBeLessThan(45);
     // What it was when it stopped.
-    await sleep(1_100);
-    expect(traffic.rate('messaging').seconds).toBe(seconds);
+    await stays(1_100, () => {
+      expect(traffic.rate('messaging').seconds).toBe(seconds);
+    });
   });
 
   it('tells two environments of one system apart', async () => {

@@ -1,9 +1,9 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, expect, test, vi } from 'vitest';
 import { runProgram, type Ended, type Program } from '../../src/processes/run-program.js';
+import { stays } from '../support/meanwhile.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'keyturn-program-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -99,8 +99,9 @@ test('what it left running lives on if its output is read on, and ends at its ne
     script(leave(closed), { drain: 100, heldOutput: 'close' }),
   ]);
   await vi.waitFor(() => expect(existsSync(reads)).toBe(true), { timeout: 30_000 });
-  await sleep(500);
-  expect(existsSync(closed)).toBe(false);
+  await stays(500, () => {
+    expect(existsSync(closed)).toBe(false);
+  });
 });
 
 function isAlive(pid: number): boolean {

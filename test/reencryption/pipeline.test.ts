@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as takes } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Reencryptor } from '../../src/ciphers/cipher.js';
 import { buildArray } from '../../src/reencryption/binary-array.js';
@@ -24,7 +24,7 @@ test('pages are written one at a time and in order, however long each takes', as
   const events: string[] = [];
   await reencryptPages(pagesUpTo(5), asTheyAre, async ({ cursor: [name = ''] }) => {
     events.push(`${name} begun`);
-    await sleep(10 - 2 * Number(name));
+    await takes(10 - 2 * Number(name));
     events.push(`${name} done`);
   });
   expect(events).toEqual(['0', '1', '2', '3', '4'].flatMap((name) => [`${name} begun`, `${name} done`]));
@@ -33,7 +33,7 @@ test('pages are written one at a time and in order, however long each takes', as
 test('after a write that failed no later page is written, and its failure is the one that is told', async () => {
   const written: string[] = [];
   const done = reencryptPages(pagesUpTo(9), asTheyAre, async ({ cursor: [name = ''] }) => {
-    await sleep(5);
+    await takes(5);
     if (name === '2') throw new Error('page 2');
     written.push(name);
   });
@@ -52,7 +52,7 @@ test('a page that cannot be re-encrypted stops it once the writes before it have
     },
   };
   const done = reencryptPages(pagesUpTo(9), failing, async ({ cursor: [name = ''] }) => {
-    await sleep(20);
+    await takes(20);
     written.push(name);
   });
   await expect(done).rejects.toThrow('page 2');

@@ -20,6 +20,7 @@ import {
   type World,
 } from './support.js';
 import { inDeep } from '../support/deep.js';
+import { goesOn } from '../support/meanwhile.js';
 
 let world: World;
 
@@ -549,7 +550,7 @@ describe('an application at work', () => {
     await app.query('BEGIN');
     await app.query('LOCK TABLE migrated IN SHARE ROW EXCLUSIVE MODE');
     const sweeping = sweep({ server: world.server(), facts, reencryptor: world.cipher() });
-    await sleep(1_500);
+    await goesOn(sweeping, 1_500);
     await app.query('COMMIT');
     expectCounts((await sweeping).counts, { read: 300, reencrypted: 300 });
   });

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { sweep } from '../../src/reencryption/sweep.js';
@@ -9,6 +8,7 @@ import { startReplica, startVersion } from '../support/postgres-versions.js';
 import { serverFor } from '../databases/access/support.js';
 import { fernetToken } from '../ciphers/support.js';
 import { createWorld, expectCounts, FERNET, oldRows, type World } from './support.js';
+import { stays } from '../support/meanwhile.js';
 
 let world: World;
 const { signal } = new AbortController();
@@ -17,6 +17,12 @@ const EASY = { maxLag: '10s', maxActive: 64, rest: 0 } as const;
 beforeAll(async () => {
   world = await createWorld('throttle');
 });
+
+/** So many sleep on the server. */
+async function atWork(many: number): Promise<void> {
+  const asleep = `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'`;
+  await expect.poll(() => world.sql(asleep)).toHaveLength(many);
+}
 
 test('a share of the time is spent resting', async () => {
   const client = await world.connect();
@@ -32,7 +38,7 @@ test('nothing is written while too many sessions are at work, ours not counted',
   await world.table('crowded', oldRows(world, 500));
   const apps = await Promise.all([world.connect(), world.connect()]);
   const working = Promise.all(apps.map((app) => app.query('SELECT pg_sleep(2)')));
-  await sleep(200);
+  await atWork(2);
   const said: (string | null)[] = [];
   const throttle = createThrottle({ spec: { ...EASY, maxActive: 1 }, signal, onHeld: (why) => said.push(why) });
   const started = performance.now();
@@ -53,7 +59,6 @@ test('a wait ends when the run does', async () => {
   await world.table('stopped', oldRows(world, 5_000));
   const app = await world.connect();
   const working = app.query('SELECT pg_sleep(3)');
-  await sleep(100);
   const controller = new AbortController();
   const throttle = createThrottle({
     spec: { ...EASY, maxActive: 1 },
@@ -61,7 +66,7 @@ test('a wait ends when the run does', async () => {
     onHeld: () => controller.abort(new Error('stopped')),
   });
   const another = world.connect().then((client) => client.query('SELECT pg_sleep(3)'));
-  await sleep(200);
+  await atWork(2);
   const running = sweep({
     server: world.server(controller.signal),
     facts: await world.facts('stopped'),
@@ -104,8 +109,9 @@ test('nothing is written while a replica is behind, and it goes on when the repl
   expect(said[0]).toMatch(/^replica .* is .*s behind$/);
   const held = read;
   expect(held).toBeLessThan(3_000);
-  await sleep(1_500);
-  expect(read).toBe(held);
+  await stays(1_500, () => {
+    expect(read).toBe(held);
+  });
   await replica.resumeReplay();
   expectCounts((await running).counts, { read: 3_000, reencrypted: 3_000 });
   expect(said.at(-1)).toBeNull();

@@ -173,9 +173,11 @@ function handle(running: Running): TestServer {
     ...{ directory: home, data, url: urlOf('postgres'), urlOf, sql },
     authenticate: async (lines) => {
       await writeFile(join(data, 'pg_hba.conf'), `${lines.join('\n')}\n`);
+      const loaded = async (): Promise<unknown> => (await sql('SELECT pg_conf_load_time()::text AS at'))[0]?.['at'];
+      const before = await loaded();
       await sql('SELECT pg_reload_conf()');
-      // The postmaster reads it when its signal arrives.
-      await sleep(300);
+      // The postmaster reads it when its signal arrives. Whom it does not let in any more, it has told so.
+      while ((await loaded().catch(() => null)) === before) await sleep(20);
     },
   };
 }

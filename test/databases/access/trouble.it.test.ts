@@ -10,6 +10,7 @@ import type { Login, Server } from '../../../src/databases/server.js';
 import type { KeyturnError } from '../../../src/domain/errors.js';
 import { startVersion, type TestServer } from '../../support/postgres-versions.js';
 import { connectAs, failureOf, inDatabase, newPassword, prepare, serverFor } from './support.js';
+import { goesOn } from '../../support/meanwhile.js';
 
 let postgres: TestServer;
 let server: Server;
@@ -134,11 +135,16 @@ test('rejected log-ins are counted over a change of log files, and not in what s
   const watcher = serverFor(postgres);
   await postgres.sql('ALTER ROLE app_v1 NOLOGIN');
   const reject = (): Promise<KeyturnError> => failureOf(serverFor(postgres).as(v1, () => Promise.resolve()));
-  const seen = watchRejectedLogins(watcher, 'app_v1', { milliseconds: 3_000, signal });
-  await sleep(500);
+  const looks: WatchProgress[] = [];
+  const onProgress = (each: WatchProgress): unknown => looks.push(each);
+  const seen = watchRejectedLogins(watcher, 'app_v1', { milliseconds: 3_000, signal, onProgress });
+  await expect.poll(() => looks.length).toBeGreaterThan(0);
   await reject();
+  const files = async (): Promise<unknown> =>
+    (await postgres.sql('SELECT count(*) AS of FROM pg_ls_logdir()'))[0]!['of'];
+  const before = await files();
   await postgres.sql('SELECT pg_rotate_logfile()');
-  await sleep(500);
+  await expect.poll(files).not.toBe(before);
   await reject();
   await postgres.sql(`SELECT 'x\nFATAL:  role "app_v1" is not permitted to log in\n'`);
   expect(await seen).toMatchObject({ readable: true, rejected: 2, from: ['127.0.0.1'] });
@@ -159,8 +165,9 @@ test('a log that becomes readable during a watch is counted from there, not from
   );
   const resume = progress.at(-1)!;
   expect(resume.places).toEqual({});
-  const seen = watchRejectedLogins(blind, 'app_v1', { milliseconds: 1_000, signal, resume });
-  await sleep(400);
+  const looks = progress.length;
+  const seen = watchRejectedLogins(blind, 'app_v1', { milliseconds: 1_000, signal, resume, onProgress });
+  await expect.poll(() => progress.length).toBeGreaterThan(looks);
   await failureOf(serverFor(postgres).as(v1, () => Promise.resolve()));
   expect(await seen).toMatchObject({ readable: true, rejected: 1 });
   await postgres.sql('ALTER ROLE app_v1 LOGIN');
@@ -173,7 +180,7 @@ test('a watch that is aborted ends at once, with its progress told', async () =>
     ...{ milliseconds: 600_000, signal: controller.signal },
     onProgress: (progress) => told.push(progress),
   });
-  await sleep(500);
+  await goesOn(watching, 500);
   const started = performance.now();
   controller.abort(new Error('cancelled'));
   await expect(watching).rejects.toThrow('cancelled');

@@ -1,5 +1,4 @@
 /** Every function of databases/access against every PostgreSQL that Keyturn works with, as an administrator who may just enough. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { assessAdministrator } from '../../../src/databases/access/assess-administrator.js';
 import { setPassword } from '../../../src/databases/access/password.js';
@@ -11,6 +10,7 @@ import type { Login, Server } from '../../../src/databases/server.js';
 import { MAJORS, startVersion, type TestServer } from '../../support/postgres-versions.js';
 import { connectAs, failureOf, inDatabase, newPassword, OWNER, prepare, serverFor } from './support.js';
 import { sampled } from '../../support/sample.js';
+import { stays } from '../../support/meanwhile.js';
 
 const LOGGING = { logging_collector: 'on', log_directory: 'log', log_filename: 'postgresql-%H.log' };
 
@@ -148,8 +148,9 @@ for (const major of sampled(MAJORS, 1)) {
       expect(session?.since).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
       // Taking the right to log in does not end it.
       await postgres.sql('ALTER ROLE app_v1 NOLOGIN');
-      await sleep(200);
-      expect((await open.client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+      await stays(200, async () => {
+        expect((await open.client.query('SELECT 1 AS one')).rows).toEqual([{ one: 1 }]);
+      });
       await postgres.sql('ALTER ROLE app_v1 LOGIN');
       const between = await serverTime(server);
       const later = await connectAs(postgres, v1, 'later');
@@ -204,15 +205,22 @@ for (const major of sampled(MAJORS, 1)) {
       const reject = async (): Promise<void> => {
         await failureOf(serverFor(postgres).as(v1, () => Promise.resolve()));
       };
+      const format = major >= 15 ? 'jsonlog' : 'csvlog';
+      const logged = async (): Promise<number> => {
+        // In brackets, so that this statement is not found in the log itself.
+        const lines = `regexp_matches(pg_read_file(pg_current_logfile('${format}')), 'is n[o]t permitted to log in', 'g')`;
+        return Number((await postgres.sql(`SELECT count(*) AS of FROM ${lines}`))[0]!['of']);
+      };
+      const before = await logged();
       await reject();
-      await sleep(400);
+      await expect.poll(logged).toBe(before + 1);
       const signal = new AbortController().signal;
       const progress: WatchProgress[] = [];
       const watching = watchRejectedLogins(watcher, 'app_v1', {
         ...{ milliseconds: 2_000, signal },
         onProgress: (each) => progress.push(each),
       });
-      await sleep(500);
+      await expect.poll(() => progress.length).toBeGreaterThan(0);
       await reject();
       await reject();
       const started = performance.now();

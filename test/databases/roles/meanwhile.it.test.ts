@@ -1,6 +1,5 @@
 /** What happens to the two roles while both are in use, and in the middle of our own steps. */
 import { readFile } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import { beforeAll, describe, expect, inject, it } from 'vitest';
 import { actingGroup } from '../../../src/databases/roles/acting-group.js';
@@ -211,8 +210,11 @@ it('a foreign server’s password is in no log when somebody else makes the same
     carryMappings(session, { from: old, to: freshRoleName('mean_nobody') }),
   );
   await expect(failing).rejects.toMatchObject({ code: 'query-failed' });
-  await sleep(300);
-  const lines = (await readFile(inject('postgresLog'), 'utf8')).split('\n').filter((line) => line.includes(password));
+  // In order: once this is written, so is everything before it.
+  await run(app.url, `SELECT 'written up to here, ${old}'`);
+  const log = (): Promise<string> => readFile(inject('postgresLog'), 'utf8');
+  await expect.poll(log).toContain(`written up to here, ${old}`);
+  const lines = (await log()).split('\n').filter((line) => line.includes(password));
   expect(lines.length).toBeGreaterThan(0);
   expect(lines.filter((line) => !/statement: CREATE USER MAPPING FOR/.test(line))).toEqual([]);
   expect(await run(app.url, `SELECT umoptions FROM pg_user_mappings WHERE usename = '${fresh}'`)).toEqual([
