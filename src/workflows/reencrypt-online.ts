@@ -8,10 +8,10 @@
 import type { EncryptionHold } from '../activities/encryption-activities.js';
 import type { PlannedEncryption } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
-import { longEffects } from './lib/activities.js';
+import { longEffects, persistentEffects } from './lib/activities.js';
 import { answer } from './lib/failures.js';
 import { beginKey, endWithOldKey } from './lib/key-steps.js';
-import { rollOut, undoesRollOut } from './lib/rollout.js';
+import { deployAll, rollOut, undoesRollOut } from './lib/rollout.js';
 import type { Run } from './lib/run.js';
 import { sweepUntilDone } from './lib/sweeps.js';
 import { verifyAndWatch } from './lib/verification.js';
@@ -37,9 +37,20 @@ export async function reencryptOnline(run: Run, encryption: PlannedEncryption): 
     // Before the services are taken back to the old key alone, and after they have stopped writing under the new one.
     run.undoes('reencrypt', () => rowsBack('reencrypt'));
     key.used = true;
-    await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new', hold });
+    // Whoever an earlier run had left with the new key alone would not read what the first to go back writes.
+    const beforeUndo = left === 'new only' ? { beforeUndo: () => readBothAgain(run, hold) } : {};
+    await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new', hold, ...beforeUndo });
   };
   await run.change(bothKeys, () => newKeyAlone(run, hold));
+}
+
+async function readBothAgain(run: Run, hold: EncryptionHold): Promise<void> {
+  const arrangement = 'new, accept old';
+  await persistentEffects('Undo: the old key is read again', run.plan.taskQueue).arrangeSecret({
+    ...hold,
+    arrangement,
+  });
+  await deployAll(run, 'back');
 }
 
 async function newKeyAlone(run: Run, hold: EncryptionHold): Promise<void> {
