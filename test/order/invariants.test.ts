@@ -44,7 +44,7 @@ function at(second: number): string {
   return new Date(Date.UTC(2026, 0, 1, 0, 0, second)).toISOString();
 }
 
-function lastOf({ attempts }: Ended): Mutable<Ended['attempts'][number]> & { report: Mutable<RotationReport> } {
+function lastOf({ attempts }: Ended): { outcome: string; report: Mutable<RotationReport> } {
   return attempts[0] as never;
 }
 

@@ -17,6 +17,7 @@ export interface Disturbance {
     | 'cancelled after'
     | 'cancelled, and done all the same'
     | 'terminated'
+    | 'terminated, and the next one failed'
     | 'rejected';
   /** A call, or a gate. */
   readonly at: string;
@@ -120,9 +121,12 @@ export const INVARIANTS: Readonly<Record<string, (look: Look) => string[]>> = {
       : [`${JSON.stringify(after)} instead of ${JSON.stringify(wanted)}; it names: ${named}`];
   },
 
-  'gone back, every step that can be undone says so': ({ last, begun, backup }) =>
+  'gone back, every step that can be undone says so': ({ last, begun, backup, attempts }) =>
+    // What a run has done again for an earlier one is taken back with that one's last step.
+    attempts.length === 1 &&
     // A backup that is proven is not undone, and the report says that it counts.
-    BACK.includes(last.outcome) && !(backup && (last.report?.lasting ?? []).some((line) => line.includes('it counts')))
+    BACK.includes(last.outcome) &&
+    !(backup && (last.report?.lasting ?? []).some((line) => line.includes('it counts')))
       ? begun
           .filter(({ undo, record }) => undo === 'undone on failure' && record.state !== 'undone')
           .map(({ title, record }) => `"${title}" is ${record.state}`)
@@ -145,7 +149,7 @@ export const INVARIANTS: Readonly<Record<string, (look: Look) => string[]>> = {
     const failed = begun.find(({ record }) => record.error !== undefined);
     const said = (report?.todo ?? []).some((line) => line.includes('serves again'));
     return [
-      ...(disturbance.way.startsWith('failed') ? [] : [`it came back because the run was ${disturbance.way}`]),
+      ...(disturbance.way.includes('failed') ? [] : [`it came back because the run was ${disturbance.way}`]),
       ...(failed?.undo === 'undone on failure' ? [] : [`it came back because of "${failed?.title ?? 'no step'}"`]),
       ...(said ? [] : ['the report does not say that it serves again']),
     ];
@@ -199,6 +203,8 @@ function endsOf({ disturbance: { way, at, outlook }, last, backup }: Look): read
     case 'terminated':
       // Where nothing was left to be done, the next one finds no lost key, and does not begin.
       return last.report?.notBegun ? ['rolled back'] : ['completed'];
+    case 'terminated, and the next one failed':
+      return ['completed', 'rolled back', 'stopped'];
     case 'failed before':
     case 'failed after':
       // In whose turn a service is deployed is a courtesy.

@@ -14,7 +14,6 @@ import {
   doneAllTheSame,
   failedAfter,
   failedBefore,
-  type Body,
   type Fault,
 } from '../../workflows/support/faults.js';
 import { GATE_NAMES } from '../../../src/domain/specs/policy.js';
@@ -30,6 +29,14 @@ export interface Undisturbed {
   readonly gates: readonly string[];
 }
 
+function terminated(one: Case): Fault {
+  return async (_, body) => {
+    await body().catch(() => undefined);
+    one.execution.terminate();
+    throw new Error('its run is gone');
+  };
+}
+
 /** What can become of a call. */
 const WAYS = {
   'crashed before': () => crashedBefore,
@@ -39,10 +46,11 @@ const WAYS = {
   'cancelled before': (one: Case) => cancelledBefore(() => cancel(one)),
   'cancelled after': (one: Case) => cancelledAfter(() => cancel(one)),
   'cancelled, and done all the same': (one: Case) => doneAllTheSame(() => cancel(one)),
-  terminated: (one: Case) => async (_: number, body: Body) => {
-    await body().catch(() => undefined);
-    one.execution.terminate();
-    throw new Error('its run is gone');
+  terminated,
+  // A run that goes on from another one, and does not get there either.
+  'terminated, and the next one failed': (one: Case) => {
+    one.nextFaults.set('deployService 1', failedAfter);
+    return terminated(one);
   },
 } satisfies Partial<Record<Disturbance['way'], (one: Case) => Fault>>;
 type Way = keyof typeof WAYS;

@@ -48,8 +48,10 @@ export class Case {
   readonly plan: ReturnType<Runbook['plan']>;
   readonly workflowId: string;
   readonly attempts: Attempt[] = [];
-  /** By call; `*`: every one. Of the first run only. */
+  /** By call. Of the first run only. */
   readonly faults = new Map<string, Fault>();
+  /** Of the runs that come after it. */
+  readonly nextFaults = new Map<string, Fault>();
   /** The faults that came to be. */
   readonly disturbed: string[] = [];
   readonly decisions = new Map<string, Decision>();
@@ -116,7 +118,7 @@ export class Case {
       if (this.looks && !LOCAL.includes(name)) attempt.outlooks.set(call, await this.outlook());
     }
     const first = this.attempts[0] === attempt;
-    const fault = first ? (this.faults.get(call) ?? this.faults.get('*')) : undefined;
+    const fault = (first ? this.faults : this.nextFaults).get(call);
     if (!fault) return await body();
     this.disturbed.push(call);
     return await fault(info.attempt, body);
