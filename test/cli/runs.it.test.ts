@@ -333,17 +333,21 @@ test('a run that was terminated is not shown as going on, and what comes next is
   expect(stdout).toMatch(/nothing was undone.*\n.* plan .*\nthe next run settles what it left first: .* rotate /);
 }, 90_000);
 
-test('with --stop-at-gate alone it is waited for, and the question is printed once', async () => {
-  const { exitCode, all } = await run(
-    'rotate',
-    'cli-once/staging/SESSION_SECRET',
-    '--operator',
-    'ana',
-    '--stop-at-gate',
-  );
-  expect(exitCode).toBe(4);
-  expect([...all.matchAll(/waits for a decision/g)]).toHaveLength(1);
-}, 90_000);
+inDeep.test(
+  'with --stop-at-gate alone it is waited for, and the question is printed once',
+  async () => {
+    const { exitCode, all } = await run(
+      'rotate',
+      'cli-once/staging/SESSION_SECRET',
+      '--operator',
+      'ana',
+      '--stop-at-gate',
+    );
+    expect(exitCode).toBe(4);
+    expect([...all.matchAll(/waits for a decision/g)]).toHaveLength(1);
+  },
+  90_000,
+);
 
 test.each([
   [['log', 'cli-plan'], 'the inventory has no system "cli-plan"', 'did you mean "cli-plain"?'],
@@ -403,15 +407,19 @@ describe('plan asks the worker, whose inventory, variables and disks are what co
     60_000,
   );
 
-  test('what differs in the same system is the worker’s, and it is said', async () => {
-    await writeShop(keyturn, 'changed', { taskQueue, system: 'cli-plain', approval: GATE });
-    const other = { ...env, KEYTURN_INVENTORY: join(keyturn.directory, 'changed') };
-    const { stdout } = await keyturn.run(['plan', 'cli-plain/staging/SESSION_SECRET'], other);
-    expect(stdout).toContain('who approves: nobody, no gates');
-    expect(stdout).toMatch(
-      /! inventory: the worker reads .*systems\/cli-plain\.yaml, this command .*changed\/cli-plain\.yaml; /,
-    );
-  }, 60_000);
+  inDeep.test(
+    'what differs in the same system is the worker’s, and it is said',
+    async () => {
+      await writeShop(keyturn, 'changed', { taskQueue, system: 'cli-plain', approval: GATE });
+      const other = { ...env, KEYTURN_INVENTORY: join(keyturn.directory, 'changed') };
+      const { stdout } = await keyturn.run(['plan', 'cli-plain/staging/SESSION_SECRET'], other);
+      expect(stdout).toContain('who approves: nobody, no gates');
+      expect(stdout).toMatch(
+        /! inventory: the worker reads .*systems\/cli-plain\.yaml, this command .*changed\/cli-plain\.yaml; /,
+      );
+    },
+    60_000,
+  );
 
   test('flows are named, and tried only with --flows', async () => {
     const ref = 'cli-flows/staging/SESSION_SECRET';

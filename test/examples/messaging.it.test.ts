@@ -224,7 +224,7 @@ describe('messaging', () => {
   });
 });
 
-describe.each([
+inDeep.describe.each([
   { key: 'JWT_ACCESS_SECRET', issued: async () => (await logIn(production)).json.accessToken, accepts: me },
   {
     key: 'JWT_REFRESH_SECRET',
@@ -237,27 +237,24 @@ describe.each([
     accepts: async (token: unknown) => (await ask(production, '/api/metrics', { token })).status,
   },
 ])('the overlap of $key', ({ key, issued, accepts }) => {
-  inDeep.it(
-    'accepts a second value by the previous variable, hands out the first, and ends when it is empty',
-    async () => {
-      const [old, next] = [readSetting(production, key), strong()];
-      addPrevious(key);
-      const before = await issued();
-      await settle({ [`${key}_PREVIOUS`]: next });
-      expect(await accepts(before)).toBe(200);
-      expect(await accepts(await issued())).toBe(200);
+  it('accepts a second value by the previous variable, hands out the first, and ends when it is empty', async () => {
+    const [old, next] = [readSetting(production, key), strong()];
+    addPrevious(key);
+    const before = await issued();
+    await settle({ [`${key}_PREVIOUS`]: next });
+    expect(await accepts(before)).toBe(200);
+    expect(await accepts(await issued())).toBe(200);
 
-      await settle({ [key]: next, [`${key}_PREVIOUS`]: old });
-      const after = await issued();
-      expect(after).not.toBe(before);
-      expect(await accepts(before)).toBe(200);
-      expect(await accepts(after)).toBe(200);
+    await settle({ [key]: next, [`${key}_PREVIOUS`]: old });
+    const after = await issued();
+    expect(after).not.toBe(before);
+    expect(await accepts(before)).toBe(200);
+    expect(await accepts(after)).toBe(200);
 
-      await settle({ [`${key}_PREVIOUS`]: '' });
-      expect(await accepts(before)).toBe(401);
-      expect(await accepts(after)).toBe(200);
-    },
-  );
+    await settle({ [`${key}_PREVIOUS`]: '' });
+    expect(await accepts(before)).toBe(401);
+    expect(await accepts(after)).toBe(200);
+  });
 });
 
 describe('a reload of messaging under traffic', { timeout: 240_000 }, () => {

@@ -9,6 +9,7 @@ import { pictureOf } from './support/picture.js';
 import { carriedOut } from './support/runs.js';
 import { Stage } from './support/stage.js';
 import type { System } from './support/system.js';
+import { inDeep } from '../../support/deep.js';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -62,7 +63,7 @@ describe('online', () => {
     ]);
   });
 
-  it('by several activities at once', async () => {
+  inDeep.it('by several activities at once', async () => {
     const { outcome, after, calls } = await carriedOut(stage, { mode: 'online', rows: 12_000, parallel: 2 });
     expect(outcome).toBe('completed');
     expect(after).toEqual(AFTER);
@@ -156,7 +157,7 @@ describe('a critical key', () => {
   });
 });
 
-it('a second rotation changes every row again, and nothing else', async () => {
+inDeep.it('a second rotation changes every row again, and nothing else', async () => {
   const system = await stage.system({ mode: 'online' });
   try {
     for (let round = 0; round < 2; round += 1) {
