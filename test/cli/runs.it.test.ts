@@ -321,17 +321,21 @@ inDeep.test(
   90_000,
 );
 
-test('a run that was terminated is not shown as going on, and what comes next is told', async () => {
-  const ref = 'cli-ended/staging/SESSION_SECRET';
-  await run('rotate', ref, '--operator', 'ana', '--wait', '--stop-at-gate');
-  const connection = await Connection.connect({ address: inject('temporalAddress') });
-  await new Client({ connection }).workflow.getHandle(`rotate:${ref}`).terminate('by hand');
-  await connection.close();
-  const { stdout } = await run('status', ref);
-  expect(stdout).toContain(`${ref}: terminated from outside`);
-  expect(stdout).not.toContain('waits for a decision');
-  expect(stdout).toMatch(/nothing was undone.*\n.* plan .*\nthe next run settles what it left first: .* rotate /);
-}, 90_000);
+inDeep.test(
+  'a run that was terminated is not shown as going on, and what comes next is told',
+  async () => {
+    const ref = 'cli-ended/staging/SESSION_SECRET';
+    await run('rotate', ref, '--operator', 'ana', '--wait', '--stop-at-gate');
+    const connection = await Connection.connect({ address: inject('temporalAddress') });
+    await new Client({ connection }).workflow.getHandle(`rotate:${ref}`).terminate('by hand');
+    await connection.close();
+    const { stdout } = await run('status', ref);
+    expect(stdout).toContain(`${ref}: terminated from outside`);
+    expect(stdout).not.toContain('waits for a decision');
+    expect(stdout).toMatch(/nothing was undone.*\n.* plan .*\nthe next run settles what it left first: .* rotate /);
+  },
+  90_000,
+);
 
 inDeep.test(
   'with --stop-at-gate alone it is waited for, and the question is printed once',
@@ -421,19 +425,23 @@ describe('plan asks the worker, whose inventory, variables and disks are what co
     60_000,
   );
 
-  test('flows are named, and tried only with --flows', async () => {
-    const ref = 'cli-flows/staging/SESSION_SECRET';
-    const trace = join(keyturn.directory, 'signed-in');
-    const named = await run('plan', ref);
-    expect(named.stdout).toContain(
-      `! flows: not tried, since signing in leaves traces: sign-in; a run's first step tries them, and so does keyturn plan ${ref} --flows`,
-    );
-    await expect(readFile(trace)).rejects.toThrow('ENOENT');
-    const tried = await run('plan', ref, '--flows');
-    expect(tried.exitCode, tried.all).toBe(0);
-    expect(tried.stdout).toMatch(/✓ flow sign-in: /);
-    await readFile(trace);
-  }, 60_000);
+  inDeep.test(
+    'flows are named, and tried only with --flows',
+    async () => {
+      const ref = 'cli-flows/staging/SESSION_SECRET';
+      const trace = join(keyturn.directory, 'signed-in');
+      const named = await run('plan', ref);
+      expect(named.stdout).toContain(
+        `! flows: not tried, since signing in leaves traces: sign-in; a run's first step tries them, and so does keyturn plan ${ref} --flows`,
+      );
+      await expect(readFile(trace)).rejects.toThrow('ENOENT');
+      const tried = await run('plan', ref, '--flows');
+      expect(tried.exitCode, tried.all).toBe(0);
+      expect(tried.stdout).toMatch(/✓ flow sign-in: /);
+      await readFile(trace);
+    },
+    60_000,
+  );
 
   inDeep.test(
     'it takes no lock, leaves nothing in the ledger, and is no run of its own',

@@ -34,7 +34,7 @@ describe.each(sampled(SCENARIOS, 1))('$name', ({ given, forward }) => {
     async (_, fault) => {
       const { calls } = undisturbed;
       const undone = calls.slice(0, calls.indexOf(forward));
-      const wrong = await inParallel(sampled(undone, 2), async (call) => {
+      const wrong = await inParallel(sampled(undone, 1), async (call) => {
         const run = await carriedOut(stage, given, {
           prepare: ({ faults }, handle) =>
             faults.set(
@@ -57,7 +57,7 @@ describe.each(sampled(SCENARIOS, 1))('$name', ({ given, forward }) => {
   it('cancelled in each step from the point of no return on: it goes through all the same', async () => {
     const { calls } = undisturbed;
     const forwards = calls.slice(calls.indexOf(forward));
-    const wrong = await inParallel(sampled(forwards, 2), async (call) => {
+    const wrong = await inParallel(sampled(forwards, 1), async (call) => {
       const run = await carriedOut(stage, given, {
         prepare: ({ faults }, handle) =>
           faults.set(

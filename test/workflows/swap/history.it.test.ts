@@ -5,6 +5,7 @@ import { DROP_NOW } from '../../../src/domain/messages.js';
 import { carriedOut } from './support/runs.js';
 import { KEEPS } from './support/scenarios.js';
 import { Stage } from './support/stage.js';
+import { DEEP } from '../../support/sample.js';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -12,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => stage.close());
 
-const ATTEMPTS = 60;
+const ATTEMPTS = DEEP ? 60 : 10;
 
 /** Watched until so many attempts were made; then the wait is ended. */
 async function watched(attempts: number): Promise<Record<string, number>> {

@@ -10,6 +10,7 @@ import { KEEPS, OBSERVES } from './support/scenarios.js';
 import { Stage } from './support/stage.js';
 import type { Given, System } from './support/system.js';
 import { sampled } from '../../support/sample.js';
+import { inDeep } from '../../support/deep.js';
 
 let stage: Stage;
 beforeAll(async () => {
@@ -112,7 +113,7 @@ describe.concurrent.each(sampled(STRATEGIES, 1))(
 );
 
 describe.concurrent('a session left open on the old role', () => {
-  it('rejected: everything goes back', async () => {
+  inDeep.it('rejected: everything goes back', async () => {
     const run = await withStraggler({ strategy: 'copy' }, async (straggler, handle) => {
       await stage.reject(handle, 'stragglers');
       await handle.result();
@@ -129,7 +130,7 @@ describe.concurrent('a session left open on the old role', () => {
     expect(run.outcome).toBe('completed');
   });
 
-  it.each(sampled(['update', 'signal'] as const, 1))(
+  inDeep.it.each(sampled(['update', 'signal'] as const, 1))(
     'extended by %s: it is waited on, and asked again',
     async (way) => {
       const run = await withStraggler({ strategy: 'copy' }, async (straggler, handle) => {
@@ -156,7 +157,7 @@ describe.concurrent('a log-in that is refused while it is watched', () => {
     expect(gate?.question).toMatch(/2 rejected log-ins of place\d+_old from 127\.0\.0\.1; health well without it/);
   };
 
-  it('asks for a decision; approved: the role is dropped', async () => {
+  inDeep.it('asks for a decision; approved: the role is dropped', async () => {
     const run = await carriedOut(stage, given, {
       meanwhile: async (system, handle) => {
         await refused(handle, system);
