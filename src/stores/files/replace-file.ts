@@ -24,12 +24,14 @@ export interface Replacement {
   readonly faultPoint?: (name: string) => Promise<void> | void;
 }
 
-const TEMPORARY = /^\.(.+)\.keyturn-[0-9a-f]{16}\.tmp$/;
+const LEFT_BEHIND = /^\.(.+)\.keyturn-[0-9a-f]{16}\.(tmp|probe)$/;
+/** Milliseconds. A probe is made without the file's lock: one that is younger may be another run's, which still needs it. */
+const PROBE_LASTS = 60_000;
 
 /** @throws KeyturnError `not-writable`, or what `guard` throws; `effect` is `none` unless the rename has happened. */
 export async function replaceFile(replacement: Replacement): Promise<void> {
   const { path, guard, faultPoint } = replacement;
-  const temporary = temporaryPath(path);
+  const temporary = temporaryPath(path, 'tmp');
   let effect: 'none' | 'unknown' | 'applied' = 'none';
   try {
     await writeTemporary(temporary, replacement);
@@ -62,8 +64,16 @@ export async function removeFile({ path, guard, faultPoint }: Omit<Replacement, 
 /** Removes what a killed process left beside `path`. Call it only while holding the file's lock. */
 export async function removeTemporaries(path: string): Promise<void> {
   for (const name of await readdir(dirname(path))) {
-    if (TEMPORARY.exec(name)?.[1] === basename(path)) await rm(join(dirname(path), name), { force: true });
+    const [, of, kind] = LEFT_BEHIND.exec(name) ?? [];
+    if (of !== basename(path)) continue;
+    const left = join(dirname(path), name);
+    if (kind === 'tmp' || (await isOld(left))) await rm(left, { force: true });
   }
+}
+
+async function isOld(path: string): Promise<boolean> {
+  const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+  return Date.now() - mtimeMs > PROBE_LASTS;
 }
 
 /**
@@ -71,7 +81,7 @@ export async function removeTemporaries(path: string): Promise<void> {
  * @throws KeyturnError `not-writable`.
  */
 export async function probeDirectory(path: string, like?: string): Promise<void> {
-  const probe = temporaryPath(path);
+  const probe = temporaryPath(path, 'probe');
   try {
     await (await createPrivately(probe)).close();
     try {
@@ -94,8 +104,8 @@ export async function syncDirectory(directory: string): Promise<void> {
   }
 }
 
-function temporaryPath(path: string): string {
-  return join(dirname(path), `.${basename(path)}.keyturn-${randomBytes(8).toString('hex')}.tmp`);
+function temporaryPath(path: string, kind: 'tmp' | 'probe'): string {
+  return join(dirname(path), `.${basename(path)}.keyturn-${randomBytes(8).toString('hex')}.${kind}`);
 }
 
 /** 0600 from birth: a mode set later would leave a moment in which others can open the file. */
