@@ -36,14 +36,15 @@ export default tseslint.config(
         {
           zones: [
             zone('domain', []),
+            zone('runbooks', ['domain']),
             zone('processes', ['domain']),
             zone('ciphers', ['domain']),
             zone('databases', ['domain', 'processes']),
             zone('reencryption', ['domain', 'processes', 'databases', 'ciphers']),
             zone('backups', ['domain', 'processes', 'stores']),
-            ...ADAPTERS.map((folder) => zone(folder, ['domain', 'processes', 'databases'])),
-            zone('activities', ['domain', 'processes', 'databases', 'ciphers', 'reencryption', 'backups', ...ADAPTERS]),
-            zone('workflows', ['domain', 'activities']),
+            ...ADAPTERS.map((folder) => zone(folder, ['domain', 'runbooks', 'processes', 'databases'])),
+            zone('activities', ['domain', 'runbooks', 'processes', 'databases', 'ciphers', 'reencryption', 'backups', ...ADAPTERS]),
+            zone('workflows', ['domain', 'runbooks', 'activities']),
             zone('embedded', ['domain']),
           ],
         },

@@ -7,11 +7,11 @@ import { parsePreviewInput } from '../domain/messages.js';
 import type { Preview, ReadinessLine } from '../domain/preview.js';
 import type { RotationPlan } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
-import type { StepOutline } from '../domain/outline.js';
-import { outlineOf } from '../domain/outline-of.js';
+import type { StepOutline } from '../domain/steps.js';
+import { foreseenSteps } from '../runbooks/outline-of.js';
 import { isExposed } from '../domain/reason.js';
-import { overlapMilliseconds } from '../domain/session-runbook.js';
-import { delayOf } from '../domain/swap-runbook.js';
+import { overlapMilliseconds } from '../runbooks/session/steps.js';
+import { delayOf } from '../runbooks/database-swap/steps.js';
 import type { ApprovalSpec } from '../domain/specs/policy.js';
 import { comparePlans } from './compare-plans.js';
 import type { Context } from './context.js';
@@ -68,11 +68,11 @@ export async function plan(context: Context, refText: string, options: PlanOptio
 }
 
 function asAnswered({ plan: made, worker, lines }: Preview, inventory: OpenInventory): Planned {
-  return { plan: made, steps: outlineOf(made), worker, checks: [...comparePlans(made, inventory), ...lines] };
+  return { plan: made, steps: foreseenSteps(made), worker, checks: [...comparePlans(made, inventory), ...lines] };
 }
 
 function asWrittenHere(made: RotationPlan): Planned {
-  return { plan: made, steps: outlineOf(made), worker: null, checks: null };
+  return { plan: made, steps: foreseenSteps(made), worker: null, checks: null };
 }
 
 type Verdict = 'ready' | 'would stop' | 'nobody answered' | 'not asked';

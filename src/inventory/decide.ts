@@ -4,7 +4,7 @@
  * maintenance window. Documents 001 and 003: an overlap spares users, but keeps the old value accepted, which a leak forbids.
  */
 import { isExposed, type Reason } from '../domain/reason.js';
-import { canSeeWhoSigns, SIGNER_NOT_SEEN } from '../domain/session-runbook.js';
+import { canSeeWhoSigns, SIGNER_NOT_SEEN } from '../runbooks/session/steps.js';
 import type { GateName, WindowSpec } from '../domain/specs/policy.js';
 import type { OverlapSpec } from '../domain/specs/secret.js';
 import type { FoundSecret } from './find.js';

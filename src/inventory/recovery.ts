@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { KeyturnError } from '../domain/errors.js';
 import type { PlannedRecovery, RotationPlan } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
-import { METHOD_OF_RECOVERY } from '../domain/recovery-runbook.js';
+import { METHOD_OF_RECOVERY } from '../runbooks/lost-key/steps.js';
 import { recovery } from '../domain/specs/encryption.js';
 import { findSecret } from './find.js';
 import type { Inventory } from './inventory.js';

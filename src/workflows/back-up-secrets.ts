@@ -1,6 +1,6 @@
 /**
  * `backUpSecrets`: encrypted archives of secrets, each proven by a restore before it counts. Source: document 004, "Backup
- * Procedure". domain/backup-runbook.ts is the outline of these steps. It changes no secret.
+ * Procedure". runbooks/backup/steps.ts has these steps. It changes no secret.
  */
 import { workflowInfo } from '@temporalio/workflow';
 import { backupWorkflowId } from '../domain/backup.js';

@@ -5,9 +5,10 @@
  * A server knows one password a role. So between the new password and the deploy, new connections with the old one are
  * refused; those that are open go on. The deploy follows at once, and the sessions of the old password are ended at the end.
  */
-import type { PlannedSwap } from '../domain/plan.js';
 import { isExposed } from '../domain/reason.js';
 import { formatRef } from '../domain/refs.js';
+import type { KeyOf } from '../domain/steps.js';
+import type { PASSWORD_STEPS, SwapPlan } from '../runbooks/database-swap/steps.js';
 import { effects, longEffects, persistentEffects } from './lib/activities.js';
 import { proveOldDead } from './lib/proving.js';
 import { rollOut, undoesRollOut } from './lib/rollout.js';
@@ -15,10 +16,11 @@ import type { Run } from './lib/run.js';
 import { beginSwap, mayChange, type Company } from './lib/swap-steps.js';
 import { verifyAndWatch } from './lib/verification.js';
 
-export async function changePassword(run: Run, swap: PlannedSwap, { steering, follower }: Company): Promise<void> {
-  const { plan } = run;
-  const { taskQueue, approval } = plan;
-  const { hold, takenOver } = await beginSwap(run, swap);
+type PasswordRun = Run<KeyOf<typeof PASSWORD_STEPS>>;
+
+export async function changePassword(run: PasswordRun, plan: SwapPlan, { steering, follower }: Company): Promise<void> {
+  const { taskQueue } = plan;
+  const { hold, takenOver } = await beginSwap(run, plan.swap);
   let changedAt: string | null = null;
   // After the store: a service that restarts by itself in between finds the value that is about to be right.
   const beforeDeploy = async (to: 'new' | 'old'): Promise<void> => {
@@ -29,42 +31,25 @@ export async function changePassword(run: Run, swap: PlannedSwap, { steering, fo
   // An earlier run may have come further than this one will, or ended on its way back before the server had the old password again.
   if (takenOver) undoesRollOut(run, 'switch', options);
   await mayChange(run);
-  const endSessions = async (): Promise<void> => {
-    await run.step('terminate', () =>
+  const endSessions = () =>
+    run.step('terminate', () =>
       persistentEffects('End the sessions of the old password', taskQueue).terminateOldSessions({
         ...hold,
         startedBefore: changedAt,
       }),
     );
-  };
-  const endOldPassword = async (): Promise<void> => {
-    await proveOldDead(run, () =>
-      longEffects('Prove that the old password is refused', taskQueue).proveOldLoginRefused(hold),
-    );
-    await run.step('forget', () => persistentEffects('Destroy the old password', taskQueue).forgetPrevious(hold));
-  };
-  await run.change(
-    () => rollOut(run, 'switch', 'new only', { ...options, keepsLock: !isExposed(plan.reason) }),
-    async () => {
-      // Whoever came in by a password that others may have is out before anything else is looked at.
-      if (isExposed(plan.reason)) {
-        await endSessions();
-        await verifyAndWatch(run);
-        await endOldPassword();
-        return;
-      }
-      await verifyAndWatch(run);
-      await follower.everybodyIsWell(run, steering);
-      if (approval.gates.includes('drop'))
-        await run.gate(
-          'approve-drop',
-          'drop',
-          `End the sessions of ${formatRef(plan.ref)}'s old password, and forget it?`,
-        );
-      await run.pointOfNoReturn(async () => {
-        await endSessions();
-        await endOldPassword();
-      });
-    },
+  const exposed = isExposed(plan.reason);
+  await rollOut(run, 'switch', 'new only', { ...options, keepsLock: !exposed });
+  // Whoever came in by a password that others may have is out before anything else is looked at.
+  if (exposed) await endSessions();
+  await verifyAndWatch(run);
+  if (!exposed) {
+    await follower.everybodyIsWell(run, steering);
+    await run.gate('approve-drop', `End the sessions of ${formatRef(plan.ref)}'s old password, and forget it?`);
+    await endSessions();
+  }
+  await proveOldDead(run, () =>
+    longEffects('Prove that the old password is refused', taskQueue).proveOldLoginRefused(hold),
   );
+  await run.step('forget', () => persistentEffects('Destroy the old password', taskQueue).forgetPrevious(hold));
 }

@@ -1,21 +1,20 @@
 /**
  * `recoverLostKey`: an encryption key is lost. What the key in use still reads comes over to a fresh one, what no key reads goes into
  * quarantine and is entered again by people. Source: document 004, "What Happens if CREDENTIAL_ENCRYPTION_KEY Is Lost".
- * domain/recovery-runbook.ts is the outline of these steps.
+ * runbooks/lost-key/steps.ts has these steps.
  *
  * Until people begin to enter credentials again everything is undone on failure: the quarantine keeps the rows as they were, also
  * where the inventory says that it is destroyed at the end.
  */
 import type { RecoveryHold } from '../activities/recovery-activities.js';
 import { parseRecoverInput, type RecoverInput } from '../domain/messages.js';
-import { outlineRecovery } from '../domain/recovery-runbook.js';
-import type { PlannedEncryption, PlannedRecovery } from '../domain/plan.js';
 import { formatRef, rotationWorkflowId } from '../domain/refs.js';
 import type { RotationReport } from '../domain/report.js';
 import { cameTo } from '../domain/slot.js';
+import type { KeyOf } from '../domain/steps.js';
+import { isRecovery, RECOVERY_STEPS, type RecoveryPlan } from '../runbooks/lost-key/steps.js';
 import { workflowInfo } from '@temporalio/workflow';
 import { effects, longEffects, persistentEffects } from './lib/activities.js';
-import { Board } from './lib/board.js';
 import { answer, asApplicationFailure } from './lib/failures.js';
 import { Gatekeeper } from './lib/gatekeeper.js';
 import { backUpKey, forgetOldKey, proveOldKeyUnused } from './lib/key-steps.js';
@@ -37,30 +36,21 @@ export async function recoverLostKey(input: unknown): Promise<RotationReport> {
     throw answer('bad-input', `a recovery holds the secret by its id: start it as ${lock}, or with keyturn recover`);
   }
   const plan = await effects('Read the inventory and pin the plan').resolveRecovery({ ...request, requestId });
-  const { encryption, recovery } = plan;
-  if (!encryption || !recovery) throw answer('no-runbook', `${formatRef(plan.ref)} is no encryption key`);
-  const board = new Board(plan, gates, outlineRecovery(plan, encryption, recovery));
-  gates.onChange(() => board.refresh());
-  const run = new Run(plan, gates, board);
-  return await run.carryOut(() => carryOut(run, encryption, recovery));
+  if (!isRecovery(plan)) throw answer('no-runbook', `${formatRef(plan.ref)} is no encryption key`);
+  const run = Run.of(plan, gates, RECOVERY_STEPS);
+  return await run.carryOut(() => carryOut(run, plan));
 }
 
-async function carryOut(run: Run, encryption: PlannedEncryption, recovery: PlannedRecovery): Promise<void> {
-  const { plan, board } = run;
-  const { taskQueue } = plan;
-  const found = await run.step('prepare', () =>
-    longEffects('Read every row under every key', taskQueue).checkRecovery(plan),
-  );
+async function carryOut(run: Run<KeyOf<typeof RECOVERY_STEPS>>, plan: RecoveryPlan): Promise<void> {
+  const { taskQueue, encryption, recovery } = plan;
+  const found = await run.prepare(() => longEffects('Read every row under every key', taskQueue).checkRecovery(plan));
   const left = found.leftBehind;
   const hold: RecoveryHold = { ...holdOf(plan), encryption, recovery, ...(left ? { rotation: left.rotation } : {}) };
-  run.nothingStandsInTheWay(found);
   if (left) {
     run.finishes(left);
-    board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
     await run.step('settle', () =>
       Promise.resolve({ summary: `of run ${left.rotation} ${cameTo(left)}: its key is used on` }),
     );
-  }
   const runOn = found.stoppable.length < plan.services.length;
   const services = new StandingServices(
     run,
@@ -68,10 +58,10 @@ async function carryOut(run: Run, encryption: PlannedEncryption, recovery: Plann
   );
   const wayBack = new WayBack({ run, hold, services, left, runOn, lost: found.facts?.['lost'] !== 0 });
   // Whatever the inventory says of gates: nobody loses rows without somebody else having looked.
-  await run.gate('approve-recover', 'recover', found.question, { denyOnExpiry: true });
+  await run.gate('approve-recover', found.question, { denyOnExpiry: true });
   wayBack.register();
   await run.step('stage', () => effects('Stage a new key', taskQueue).stageKey({ ...hold, ...stagingOf(plan) }));
-  if (encryption.backups.length > 0) await run.step('back-up', () => backUpKey(run, encryption));
+  await run.step('back-up', () => backUpKey(run, encryption));
 
   const none = Promise.resolve({
     summary: 'none can be stopped: what they write meanwhile is found after their deploy',
@@ -94,29 +84,22 @@ async function carryOut(run: Run, encryption: PlannedEncryption, recovery: Plann
     sweepUntilDone(run, 'sweep-again', hold, { direction: 'to the new key', unreadable: 'tell', writers: 'refuse' }),
   );
   await verifyAndWatch(run);
-  await run.pointOfNoReturn(async () => {
-    const { quarantined, places, lists } = await awaitReentries(run, hold);
-    if (recovery.enable.length > 0) {
-      await run.services.hold('enable', 'forward');
-      await run.step('enable', () =>
-        persistentEffects('Switch features on again', taskQueue).runChecks(recovery.enable),
-      );
-      await run.services.release();
-    }
-    await proveOldKeyUnused(run, hold);
-    // After the proof, since a row that should not have been moved can be put back until now. Before the old key: while that is in
-    // the store, whoever goes on from a terminated run finds its quarantine, and no quarantine is left that nobody destroys.
-    if (recovery.unreadable === 'truncate')
-      await run.step('destroy', () =>
-        persistentEffects('Destroy what no key reads', taskQueue).destroyQuarantine({
-          ...hold,
-          quarantined,
-          places,
-          lists,
-        }),
-      );
-    await forgetOldKey(run, hold);
-  });
+  const { quarantined, places, lists } = await awaitReentries(run, hold);
+  if (recovery.enable.length > 0) await run.services.hold('enable', 'forward');
+  await run.step('enable', () => persistentEffects('Switch features on again', taskQueue).runChecks(recovery.enable));
+  await run.services.release();
+  await proveOldKeyUnused(run, hold);
+  // After the proof, since a row that should not have been moved can be put back until now. Before the old key: while that is in
+  // the store, whoever goes on from a terminated run finds its quarantine, and no quarantine is left that nobody destroys.
+  await run.step('destroy', () =>
+    persistentEffects('Destroy what no key reads', taskQueue).destroyQuarantine({
+      ...hold,
+      quarantined,
+      places,
+      lists,
+    }),
+  );
+  await forgetOldKey(run, hold);
 }
 
 function parse(input: unknown): RecoverInput {

@@ -6,8 +6,9 @@
  * sweep, and a sweep that finds none means that nobody writes with it.
  */
 import type { EncryptionHold } from '../activities/encryption-activities.js';
-import type { PlannedEncryption } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
+import type { KeyOf } from '../domain/steps.js';
+import type { EncryptionPlan, ONLINE_STEPS } from '../runbooks/encryption/steps.js';
 import { longEffects, persistentEffects } from './lib/activities.js';
 import { answer } from './lib/failures.js';
 import { beginKey, endWithOldKey } from './lib/key-steps.js';
@@ -20,28 +21,27 @@ import { waitForWindow } from './lib/window.js';
 /** A writer that keeps the old key, met by reading everything, and again. */
 const READINGS = 5;
 
-export async function reencryptOnline(run: Run, encryption: PlannedEncryption): Promise<void> {
-  const { plan } = run;
-  const { hold, left, key } = await beginKey(run, encryption);
-  if (plan.window) await waitForWindow(run);
+type OnlineRun = Run<KeyOf<typeof ONLINE_STEPS>>;
+
+export async function reencryptOnline(run: OnlineRun, plan: EncryptionPlan): Promise<void> {
+  const { hold, left, key } = await beginKey(run, plan.encryption);
+  await waitForWindow(run, 'window');
 
   const accept = { from: 'old only', hold } as const;
   const toOld = { direction: 'back to the old key', unreadable: 'tell', writers: 'refuse' } as const;
-  const rowsBack = (step: string) => sweepUntilDone(run, step, hold, toOld);
+  const rowsBack = (step: 'stage' | 'reencrypt') => sweepUntilDone(run, step, hold, toOld);
   // Last of the way back, when the services have the old key alone: what somebody wrote under the new one until then.
   run.undoes('stage', async () => (key.used ? await rowsBack('stage') : { summary: 'no row was under the new key' }));
-  const bothKeys = async (): Promise<void> => {
-    // A terminated run's services write under the new key already: they are not told to stop.
-    if (left?.startsWith('new')) undoesRollOut(run, 'accept', accept);
-    else await rollOut(run, 'accept', 'old, accept new', { ...accept, keepsLock: true });
-    // Before the services are taken back to the old key alone, and after they have stopped writing under the new one.
-    run.undoes('reencrypt', () => rowsBack('reencrypt'));
-    key.used = true;
-    // Whoever an earlier run had left with the new key alone would not read what the first to go back writes.
-    const beforeUndo = left === 'new only' ? { beforeUndo: () => readBothAgain(run, hold) } : {};
-    await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new', hold, ...beforeUndo });
-  };
-  await run.change(bothKeys, () => newKeyAlone(run, hold));
+  // A terminated run's services write under the new key already: they are not told to stop.
+  if (left?.startsWith('new')) undoesRollOut(run, 'accept', accept);
+  else await rollOut(run, 'accept', 'old, accept new', { ...accept, keepsLock: true });
+  // Before the services are taken back to the old key alone, and after they have stopped writing under the new one.
+  run.undoes('reencrypt', () => rowsBack('reencrypt'));
+  key.used = true;
+  // Whoever an earlier run had left with the new key alone would not read what the first to go back writes.
+  const beforeUndo = left === 'new only' ? { beforeUndo: () => readBothAgain(run, hold) } : {};
+  await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new', hold, ...beforeUndo });
+  await newKeyAlone(run, hold);
 }
 
 async function readBothAgain(run: Run, hold: EncryptionHold): Promise<void> {
@@ -53,9 +53,9 @@ async function readBothAgain(run: Run, hold: EncryptionHold): Promise<void> {
   await deployAll(run, 'back');
 }
 
-async function newKeyAlone(run: Run, hold: EncryptionHold): Promise<void> {
+async function newKeyAlone(run: OnlineRun, hold: EncryptionHold): Promise<void> {
   const { plan } = run;
-  const { approval, taskQueue } = plan;
+  const { taskQueue } = plan;
   const toNew = { direction: 'to the new key', unreadable: 'ask', writers: 'ask' } as const;
   await run.step('reencrypt', () => sweepUntilDone(run, 'reencrypt', hold, toNew));
   await run.step('verify-rows', async () => {
@@ -71,22 +71,15 @@ async function newKeyAlone(run: Run, hold: EncryptionHold): Promise<void> {
     }
   });
   await verifyAndWatch(run);
-  if (approval.gates.includes('retire'))
-    await run.gate(
-      'approve-retire',
-      'retire',
-      `Take the old key of ${formatRef(plan.ref)} from the services, for good?`,
-    );
-  if (plan.window) await waitForWindow(run, 'window-retire');
+  await run.gate('approve-retire', `Take the old key of ${formatRef(plan.ref)} from the services, for good?`);
+  await waitForWindow(run, 'window-retire');
 
   // People may take a day. From the next deploy on the application cannot read what is under the old key.
   await run.step('sweep', () => sweepUntilDone(run, 'sweep', hold, toNew));
 
-  await run.pointOfNoReturn(async () => {
-    await rollOut(run, 'retire', 'new only', { hold });
-    await run.step('sweep-again', () =>
-      sweepUntilDone(run, 'sweep-again', hold, { ...toNew, unreadable: 'refuse', writers: 'refuse' }),
-    );
-    await endWithOldKey(run, hold);
-  });
+  await rollOut(run, 'retire', 'new only', { hold });
+  await run.step('sweep-again', () =>
+    sweepUntilDone(run, 'sweep-again', hold, { ...toNew, unreadable: 'refuse', writers: 'refuse' }),
+  );
+  await endWithOldKey(run, hold);
 }

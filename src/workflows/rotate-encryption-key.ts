@@ -1,16 +1,16 @@
 /**
  * `rotateEncryptionKey`: every row from the old encryption key to a new one, and the old key destroyed once no row needs it.
  * Sources: documents 004 (maintenance window, one transaction, store, restart, health), 000 (every provider tested after it),
- * 001 (old data stays readable; online: reencrypt-online.ts). domain/encryption-runbook.ts is the outline of these steps.
+ * 001 (old data stays readable; online: reencrypt-online.ts). runbooks/encryption/steps.ts has these steps.
  */
 import type { Evidence } from '../domain/evidence.js';
-import { outlineEncryption } from '../domain/encryption-runbook.js';
-import type { PlannedEncryption, RotationPlan } from '../domain/plan.js';
+import type { RotationPlan } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
 import type { RotationReport } from '../domain/report.js';
+import type { KeyOf } from '../domain/steps.js';
 import type { RolloutReport } from '../domain/status.js';
+import { ATOMIC_STEPS, isEncryption, ONLINE_STEPS, type EncryptionPlan } from '../runbooks/encryption/steps.js';
 import { longEffects, persistentLongEffects } from './lib/activities.js';
-import { Board } from './lib/board.js';
 import { answer } from './lib/failures.js';
 import type { Gatekeeper } from './lib/gatekeeper.js';
 import { beginKey, endWithOldKey } from './lib/key-steps.js';
@@ -28,19 +28,18 @@ export async function rotateEncryptionKey(input: unknown): Promise<RotationRepor
 }
 
 async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<RotationReport> {
-  const { encryption } = plan;
-  if (!encryption)
+  if (!isEncryption(plan))
     throw answer('no-runbook', `${formatRef(plan.ref)} is no encryption key: start the runbook of kind ${plan.kind}`);
-  const board = new Board(plan, gates, outlineEncryption(plan, encryption));
-  gates.onChange(() => board.refresh());
-  const run = new Run(plan, gates, board);
-  const body = encryption.mode === 'atomic' ? inOneTransaction : reencryptOnline;
-  return await run.carryOut(() => body(run, encryption));
+  if (plan.encryption.mode === 'atomic') {
+    const run = Run.of(plan, gates, ATOMIC_STEPS);
+    return await run.carryOut(() => inOneTransaction(run, plan));
+  }
+  const run = Run.of(plan, gates, ONLINE_STEPS);
+  return await run.carryOut(() => reencryptOnline(run, plan));
 }
 
-async function inOneTransaction(run: Run, encryption: PlannedEncryption): Promise<void> {
-  const { plan } = run;
-  const { taskQueue, approval } = plan;
+async function inOneTransaction(run: Run<KeyOf<typeof ATOMIC_STEPS>>, plan: EncryptionPlan): Promise<void> {
+  const { taskQueue, encryption } = plan;
   const { hold, left, key } = await beginKey(run, encryption);
   const services = new StandingServices(run);
   const toNew = { ...hold, direction: 'to the new key' } as const;
@@ -69,26 +68,19 @@ async function inOneTransaction(run: Run, encryption: PlannedEncryption): Promis
   } as const;
   if (switched) undoesRollOut(run, 'switch', switching);
 
-  if (plan.window) await waitForWindow(run);
+  await waitForWindow(run, 'window');
   // From here to the start: nobody else may start them on the old key in between.
   await holdWindowAndServices(run, 'stop');
-  await run.change(
-    async () => {
-      await run.step('stop', () => services.stop('forward'), switched ? {} : { undo: () => services.start() });
-      key.used = true;
-      // In the transaction every row is read again under the new key alone. No row is under a key that no store holds: it is staged.
-      await run.step(
-        'reencrypt',
-        () => longEffects('Re-encrypt every row', taskQueue).reencryptAtomically(toNew),
-        switched ? {} : { undo: rowsBack },
-      );
-      await rollOut(run, 'switch', 'new only', switching);
-    },
-    async () => {
-      await verifyAndWatch(run);
-      if (approval.gates.includes('retire'))
-        await run.gate('approve-retire', 'retire', `Destroy the old key of ${formatRef(plan.ref)}, for good?`);
-      await run.pointOfNoReturn(() => endWithOldKey(run, hold));
-    },
+  await run.step('stop', () => services.stop('forward'), switched ? {} : { undo: () => services.start() });
+  key.used = true;
+  // In the transaction every row is read again under the new key alone. No row is under a key that no store holds: it is staged.
+  await run.step(
+    'reencrypt',
+    () => longEffects('Re-encrypt every row', taskQueue).reencryptAtomically(toNew),
+    switched ? {} : { undo: rowsBack },
   );
+  await rollOut(run, 'switch', 'new only', switching);
+  await verifyAndWatch(run);
+  await run.gate('approve-retire', `Destroy the old key of ${formatRef(plan.ref)}, for good?`);
+  await endWithOldKey(run, hold);
 }

@@ -1,22 +1,15 @@
 /**
  * `rotateSessionSecret`: session, signing and token secrets.
  * Sources: documents 000 (replace, restart, end all sessions), 001 (both secrets for a while, monitor, clean up after 24 h),
- * 002 (all tokens invalid; log-in, refresh and impersonation verified). domain/session-runbook.ts is the outline of these steps.
+ * 002 (all tokens invalid; log-in, refresh and impersonation verified). runbooks/session/steps.ts has these steps.
  */
-import type { Readiness } from '../activities/rotation-activities.js';
 import type { Evidence } from '../domain/evidence.js';
 import type { RotationPlan } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
 import type { RolloutReport } from '../domain/status.js';
 import type { RotationReport } from '../domain/report.js';
-import {
-  canSeeWhoSigns,
-  outlineSessionRotation,
-  overlapMilliseconds,
-  SIGNER_NOT_SEEN,
-} from '../domain/session-runbook.js';
+import { canSeeWhoSigns, overlapMilliseconds, SESSION_STEPS, SIGNER_NOT_SEEN } from '../runbooks/session/steps.js';
 import { effects, longEffects, persistentEffects } from './lib/activities.js';
-import { Board } from './lib/board.js';
 import type { Gatekeeper } from './lib/gatekeeper.js';
 import { answer } from './lib/failures.js';
 import { oneAfterTheOther } from './lib/one-after-the-other.js';
@@ -37,10 +30,8 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
   // A random value in place of a database URL, or of a key that rows are under, would be the end of both.
   if (plan.swap || plan.encryption)
     throw answer('no-runbook', `${formatRef(plan.ref)} is of kind ${plan.kind}: start that kind's own runbook`);
-  const board = new Board(plan, gates, outlineSessionRotation(plan));
-  gates.onChange(() => board.refresh());
-  const run = new Run(plan, gates, board);
-  const { ref, taskQueue, overlap, approval, proof } = plan;
+  const run = Run.of(plan, gates, SESSION_STEPS);
+  const { ref, taskQueue, overlap, revocation, proof } = plan;
   const hold = holdOf(plan);
   const name = formatRef(ref);
 
@@ -62,63 +53,30 @@ async function carryOut(plan: RotationPlan, gates: Gatekeeper): Promise<Rotation
         undo: () => persistentEffects('Undo: discard the staged value', taskQueue).discardSecret(hold),
       },
     );
-    if (approval.gates.includes('promote'))
-      await run.gate('approve-promote', 'promote', `Use the new value of ${name} (${plan.method}, ${plan.reason})?`);
-    if (plan.window) await waitForWindow(run);
+    await run.gate('approve-promote', `Use the new value of ${name} (${plan.method}, ${plan.reason})?`);
+    await waitForWindow(run, 'window');
 
-    await run.change(
-      async () => {
-        if (overlap) {
-          await rollOut(run, 'accept', 'old, accept new', { from: 'old only', keepsLock: true });
-          await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new', keepsLock: true });
-          // Before the overlap begins to count: who signs with the old value would sign everybody out with deploy 3.
-          await seeWhoSigns(run);
-        } else {
-          await rollOut(run, 'switch', 'new only', { from: 'old only', keepsLock: true });
-        }
-      },
-      () => endOldValue(run, oldHeader),
-    );
-  });
-}
+    await rollOut(run, 'switch', 'new only', { from: 'old only', keepsLock: true });
+    await rollOut(run, 'accept', 'old, accept new', { from: 'old only', keepsLock: true });
+    await rollOut(run, 'sign', 'new, accept old', { from: 'old, accept new', keepsLock: true });
+    const allSignWithNew = Date.now();
+    // Before the overlap begins to count: who signs with the old value would sign everybody out with deploy 3.
+    await seeWhoSigns(run);
 
-async function seeWhoSigns(run: Run): Promise<void> {
-  const { proof, taskQueue } = run.plan;
-  const can = canSeeWhoSigns(run.plan);
-  if (can === null) return;
-  if (can && proof)
-    await run.step('signer', () =>
-      effects('See who signs with the new value', taskQueue).seeWhoSigns({ ...holdOf(run.plan), proof }),
-    );
-  else {
-    await run.step('signer', () => Promise.resolve({ summary: SIGNER_NOT_SEEN }));
-    run.notes(`with which value it signs: ${SIGNER_NOT_SEEN}`);
-  }
-}
-
-async function endOldValue(run: Run, oldHeader: Readiness['tokenHeader']): Promise<void> {
-  const { plan } = run;
-  const { ref, taskQueue, overlap, approval, revocation, proof } = plan;
-  const hold = holdOf(plan);
-  const allSignWithNew = Date.now();
-  if (revocation)
-    await run.stepBeside('revoke', () => effects('End all sessions', taskQueue).revokeSessions(revocation), {
-      lasting: endedSessions,
-    });
-  await verifyAndWatch(run);
-  if (overlap)
+    if (revocation)
+      await run.stepBeside('revoke', () => effects('End all sessions', taskQueue).revokeSessions(revocation), {
+        lasting: endedSessions,
+      });
+    await verifyAndWatch(run);
     await run.wait(
       'expire',
       'Until everything signed with the old value has expired',
-      allSignWithNew + overlapMilliseconds(overlap) - Date.now(),
+      overlap ? allSignWithNew + overlapMilliseconds(overlap) - Date.now() : 0,
     );
-  if (approval.gates.includes('retire'))
-    await run.gate('approve-retire', 'retire', `Stop accepting the old value of ${formatRef(ref)}, for good?`);
+    await run.gate('approve-retire', `Stop accepting the old value of ${name}, for good?`);
+    await waitForWindow(run, 'window-retire');
+    await rollOut(run, 'retire', 'new only', { keepsLock: proof !== null });
 
-  if (overlap && plan.window) await waitForWindow(run, 'window-retire');
-
-  await run.pointOfNoReturn(async () => {
-    if (overlap) await rollOut(run, 'retire', 'new only', { keepsLock: proof !== null });
     // The proof signs in: not while somebody else deploys.
     if (proof) await run.services.hold('prove', 'forward');
     const prove = longEffects('Prove that the old value is refused', taskQueue);
@@ -126,6 +84,19 @@ async function endOldValue(run: Run, oldHeader: Readiness['tokenHeader']): Promi
     await run.services.release();
     await run.step('forget', () => persistentEffects('Destroy the old value', taskQueue).forgetPrevious(hold));
   });
+}
+
+async function seeWhoSigns(run: Run<'signer'>): Promise<void> {
+  const { proof, taskQueue } = run.plan;
+  const can = canSeeWhoSigns(run.plan);
+  if (can && proof)
+    await run.step('signer', () =>
+      effects('See who signs with the new value', taskQueue).seeWhoSigns({ ...holdOf(run.plan), proof }),
+    );
+  else if (can === false) {
+    await run.step('signer', () => Promise.resolve({ summary: SIGNER_NOT_SEEN }));
+    run.notes(`with which value it signs: ${SIGNER_NOT_SEEN}`);
+  }
 }
 
 /** Said only where some were: an effect that nobody saw may have ended them. */

@@ -6,23 +6,25 @@
  * neither a zod schema nor a pattern for one: frozen, these cannot be used.
  */
 import '../domain/attempts.js';
-import '../domain/backup-runbook.js';
 import '../domain/backup.js';
 import '../domain/cancelling.js';
 import '../domain/checklist.js';
-import '../domain/encryption-runbook.js';
 import '../domain/gate.js';
 import '../domain/key-range.js';
 import '../domain/messages.js';
 import '../domain/place.js';
 import '../domain/preview.js';
-import '../domain/recovery-runbook.js';
 import '../domain/row-counts.js';
 import '../domain/service-lock.js';
-import '../domain/session-runbook.js';
 import '../domain/slot.js';
 import '../domain/status.js';
-import '../domain/swap-runbook.js';
+import '../domain/steps.js';
 import '../domain/wave-messages.js';
+import '../runbooks/backup/steps.js';
+import '../runbooks/database-swap/steps.js';
+import '../runbooks/encryption/steps.js';
+import '../runbooks/lost-key/steps.js';
+import '../runbooks/rows.js';
+import '../runbooks/session/steps.js';
 import './lib/failures.js';
 import './lib/results.js';

@@ -176,7 +176,7 @@ async function anotherBuild(): Promise<string> {
   for (const part of ['dist', 'scripts', 'package.json'])
     await cp(join(CLONE, part), join(home.path, part), { recursive: true });
   await symlink(join(CLONE, 'node_modules'), join(home.path, 'node_modules'));
-  for (const file of ['workflow-bundle.js', join('domain', 'swap-runbook.js')]) {
+  for (const file of ['workflow-bundle.js', join('runbooks', 'database-swap', 'steps.js')]) {
     const path = join(home.path, 'dist', file);
     const text = await readFile(path, 'utf8');
     expect(text).toContain(WORDING[0]);

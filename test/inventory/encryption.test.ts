@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { outlineOf } from '../../src/domain/outline-of.js';
+import { foreseenSteps } from '../../src/runbooks/outline-of.js';
 import type { RotationPlan } from '../../src/domain/plan.js';
 import { loadInventory } from '../../src/inventory/load.js';
 import { InventoryError } from '../../src/inventory/problems.js';
@@ -53,7 +53,7 @@ async function problems(secret: string, kind?: string): Promise<string[]> {
   return error.problems.map(({ path, message, hint }) => `${path}: ${message} (${hint ?? ''})`);
 }
 
-const keys = (plan: RotationPlan): string[] => outlineOf(plan).map(({ key }) => key);
+const keys = (plan: RotationPlan): string[] => foreseenSteps(plan).map(({ key }) => key);
 
 const FERNET = 'generator: fernet, encryption: { database: app, key: fernet';
 const COLUMNS = "columns: [{ table: '${table}', column: value }]";

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RotationPlan } from '../../src/domain/plan.js';
-import { outlineOf } from '../../src/domain/outline-of.js';
+import { foreseenSteps } from '../../src/runbooks/outline-of.js';
 import { loadInventory } from '../../src/inventory/load.js';
 import { InventoryError } from '../../src/inventory/problems.js';
 import { resolvePlan } from '../../src/inventory/resolve.js';
@@ -47,7 +47,7 @@ async function planOf(
   });
 }
 
-const titles = (plan: RotationPlan): string[] => outlineOf(plan).map(({ title }) => title);
+const titles = (plan: RotationPlan): string[] => foreseenSteps(plan).map(({ title }) => title);
 
 test('passwords in clear are a word of the inventory, told in the plan; with a way that others can read they are refused', async () => {
   const inClear = (more: string): Promise<RotationPlan> =>

@@ -3,7 +3,7 @@ import { deriveKey } from '../../ciphers/key-material.js';
 import { openReader } from '../../ciphers/open-cipher.js';
 import { openDeployer } from '../../deployers/open-deployer.js';
 import { formatMilliseconds, milliseconds } from '../../domain/durations.js';
-import { nameOfColumn } from '../../domain/encryption-runbook.js';
+import { nameOfColumn } from '../../runbooks/encryption/steps.js';
 import { KeyturnError } from '../../domain/errors.js';
 import type { PlannedEncryption, RotationPlan } from '../../domain/plan.js';
 import { census, type Census } from '../../reencryption/census.js';

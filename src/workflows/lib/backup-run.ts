@@ -4,7 +4,8 @@
  */
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import { formatBackup, type BackupPlan } from '../../domain/backup.js';
-import { BACKUP_KIND, methodOfBackup, outlineBackup } from '../../domain/backup-runbook.js';
+import { outlineOf } from '../../domain/steps.js';
+import { BACKUP_KIND, BACKUP_STEPS, methodOfBackup } from '../../runbooks/backup/steps.js';
 import type { IfCancelled } from '../../domain/cancelling.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { LONGEST_NOTE } from '../../domain/messages.js';
@@ -35,7 +36,7 @@ export class BackupRun {
     const ref = { system, environment, secret: backup };
     const about = { reason: 'routine', method: methodOfBackup(plan), decisions: [] } as const;
     const shown = { ref, operator, note, command, taskQueue, ...about };
-    this.board = new Board(shown, gates, outlineBackup(plan));
+    this.board = new Board(shown, gates, outlineOf(BACKUP_STEPS, plan));
     this.board.ifCancelled = () => this.ifCancelled();
     gates.onChange(() => this.board.refresh());
   }

@@ -13,9 +13,9 @@ import { STATUS_QUERY, type Steer } from '../../domain/messages.js';
 import { ATTEMPT_FAILED, parseTrouble, type AttemptFailed } from '../../domain/attempts.js';
 import type { RotationPlan } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
-import type { StepOutline } from '../../domain/outline.js';
 import { endOf, type RotationReport, type StepRecord } from '../../domain/report.js';
 import type { RunStatus, ShownStep } from '../../domain/status.js';
+import type { StepOutline } from '../../domain/steps.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import { Listed, type Phase } from './listed.js';
 
@@ -24,9 +24,10 @@ export const statusQuery = defineQuery<RunStatus>(STATUS_QUERY);
 
 interface Row {
   readonly key: string;
-  /** What it will do, for people who decide before it does. */
-  readonly detail: string | null;
-  readonly forward: boolean;
+  /** null: a wait, or an undo, that no table foresees. */
+  readonly outline: StepOutline | null;
+  /** Not until the run knows that it comes to it. */
+  hidden: boolean;
   seen?: readonly string[];
   seenAs?: string;
   record: StepRecord;
@@ -51,11 +52,11 @@ export class Board {
     private readonly gates: Gatekeeper,
     outline: readonly StepOutline[],
   ) {
-    this.rows = outline.map(({ key, title, detail, undo }) => ({
-      key,
-      detail,
-      forward: undo === 'forward',
-      record: { name: title, state: 'to come' },
+    this.rows = outline.map((step) => ({
+      key: step.key,
+      outline: step,
+      hidden: step.ifNeeded,
+      record: { name: step.title, state: 'to come' },
     }));
     setHandler(statusQuery, () => this.status(), {
       description: 'The run as data: steps, the open gate, waits, report',
@@ -69,29 +70,39 @@ export class Board {
   }
 
   get steps(): StepRecord[] {
-    return this.rows.map((row) => row.record);
+    return this.shown.map((row) => row.record);
   }
 
   has(key: string): boolean {
     return this.rows.some((row) => row.key === key);
   }
 
+  /** As the runbook's table has the step. */
+  outlineOf(key: string): StepOutline {
+    const { outline } = this.row(key);
+    if (!outline) throw new Error(`"${key}" is not in the runbook's table`);
+    return outline;
+  }
+
+  /** What follows a step, of what the run surely comes to. */
+  stepAfter(key: string): StepOutline | null {
+    const index = this.rows.findIndex((row) => row.key === key);
+    return this.rows.slice(index + 1).find(({ outline, hidden }) => outline !== null && !hidden)?.outline ?? null;
+  }
+
+  /** Steps that only some runs come to: this one does. */
+  expect(keys: readonly string[]): void {
+    for (const key of keys) this.row(key).hidden = false;
+    this.refresh();
+  }
+
   titleOf(key: string): string {
     return this.row(key).record.name;
   }
 
-  /** Puts a step that the outline did not foresee after another one, or at the end; does nothing when it is there. */
-  add(key: string, title: string, after?: string): void {
-    this.insert(key, title, after ? this.rows.findIndex((row) => row.key === after) + 1 : this.rows.length);
-  }
-
-  /** The same, before a step. */
+  /** A line that no table foresees, before a step; does nothing when it is there. */
   addBefore(key: string, title: string, before: string): void {
-    this.insert(
-      key,
-      title,
-      this.rows.findIndex((row) => row.key === before),
-    );
+    this.insert(key, title, this.rows.indexOf(this.row(before)));
   }
 
   /** A step that turns out to be about something else than the plan had said. */
@@ -101,7 +112,7 @@ export class Board {
 
   /** What these steps have come to by now, in order. */
   stepsOf(keys: readonly string[]): StepRecord[] {
-    return this.rows.filter((row) => keys.includes(row.key)).map((row) => row.record);
+    return this.shown.filter((row) => keys.includes(row.key)).map((row) => row.record);
   }
 
   begin(key: string): void {
@@ -128,7 +139,7 @@ export class Board {
   /** A line of its own: what kept the step from being undone is not why it had failed. */
   undoFailed(key: string, failure: Pick<StepRecord, 'error' | 'diagnosis'>): void {
     const undo = `undo ${key}`;
-    this.add(undo, `Undo: ${this.titleOf(key)}`, key);
+    this.insert(undo, `Undo: ${this.titleOf(key)}`, this.rows.indexOf(this.row(key)) + 1);
     this.set(undo, { name: this.titleOf(undo), state: 'failed', ...failure });
   }
 
@@ -210,7 +221,7 @@ export class Board {
       method: plan.method,
       phase: (this.report && endOf(this.report)) ?? this.goingOn?.name ?? this.listed.phase,
       about: [...plan.decisions, ...(plan.note === null ? [] : [`${plan.operator}: ${plan.note}`])],
-      steps: this.rows.map(shown),
+      steps: this.shown.map(shown),
       gate: this.gates.open,
       wait: this.wait,
       trouble: this.trouble,
@@ -244,7 +255,11 @@ export class Board {
 
   private insert(key: string, title: string, index: number): void {
     if (this.has(key)) return;
-    this.rows.splice(index, 0, { key, detail: null, forward: false, record: { name: title, state: 'to come' } });
+    this.rows.splice(index, 0, { key, outline: null, hidden: false, record: { name: title, state: 'to come' } });
+  }
+
+  private get shown(): Row[] {
+    return this.rows.filter(({ hidden }) => !hidden);
   }
 
   private row(key: string): Row {
@@ -254,7 +269,9 @@ export class Board {
   }
 
   private set(key: string, record: StepRecord): void {
-    this.row(key).record = record;
+    const row = this.row(key);
+    row.hidden = false;
+    row.record = record;
     this.refresh();
   }
 }
@@ -262,11 +279,11 @@ export class Board {
 const NOT_ENDED = ['to come', 'running', 'waiting'];
 const GOING_ON = ['running', 'waiting'];
 
-function shown({ record, detail, forward, seen, seenAs }: Row): ShownStep {
+function shown({ record, outline, seen, seenAs }: Row): ShownStep {
   return {
     ...record,
     ...(seen && GOING_ON.includes(record.state) ? { seen, ...(seenAs === undefined ? {} : { seenAs }) } : {}),
-    ...(detail !== null && NOT_ENDED.includes(record.state) ? { detail } : {}),
-    ...(forward ? { forward } : {}),
+    ...(outline && outline.detail !== '' && NOT_ENDED.includes(record.state) ? { detail: outline.detail } : {}),
+    ...(outline?.undo === 'forward' ? { forward: true } : {}),
   };
 }

@@ -1,17 +1,42 @@
-/** Whether a run was cancelled, asked where nothing else would find out. */
+/** How far a cancellation reaches into a run: to its end, or until what it does can no longer be taken back. */
 import { CancellationScope } from '@temporalio/workflow';
 
-/** @throws CancelledFailure where it was. */
-export async function notCancelledYet(): Promise<void> {
-  const scope = CancellationScope.current();
-  if (scope.consideredCancelled) await scope.cancelRequested;
-}
+/** To be made, and used, where nothing is cancelled by itself. */
+export class Cancellable {
+  private readonly scope = new CancellationScope();
+  private shielded = false;
 
-/** Of a scope that was cancelled. */
-export async function cancellationOf(scope: CancellationScope): Promise<Error> {
-  try {
-    return await scope.cancelRequested;
-  } catch (error) {
-    return error as Error;
+  /** @param run the scope that is cancelled with the run. */
+  constructor(private readonly run: CancellationScope) {
+    void run.cancelRequested.catch(() => {
+      if (!this.shielded) this.scope.cancel();
+    });
+  }
+
+  async carryOut<T>(body: () => Promise<T>): Promise<T> {
+    return await this.scope.run(body);
+  }
+
+  get happened(): boolean {
+    return this.run.consideredCancelled;
+  }
+
+  /** The cancellation itself, which says what was cancelled. */
+  async cause(): Promise<Error> {
+    try {
+      return await this.run.cancelRequested;
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  /**
+   * What follows is not cancelled any more. Unless it was by now: a step that was under way may have been done all the same, and said
+   * so, and nothing would look at the cancellation again. @throws CancelledFailure then.
+   */
+  async shield(): Promise<void> {
+    if (this.shielded) return;
+    if (this.happened) throw await this.cause();
+    this.shielded = true;
   }
 }

@@ -37,15 +37,10 @@ export class Follower {
   }
 
   /** Waits until the other environments are well too. @throws Aborted when one is not, or somebody wants to go back. */
-  async everybodyIsWell(run: Run, steering: Steering): Promise<void> {
+  async everybodyIsWell(run: Run<'others'>, steering: Steering): Promise<void> {
     const { leader, ref } = this;
     if (leader === null) return;
     const { board } = run;
-    board.add(
-      'others',
-      'Wait for the other environments',
-      board.has('watch') ? 'watch' : board.has('verify') ? 'verify' : 'switch',
-    );
     await run.step('others', async () => {
       const nonce = uuid4();
       this.nonce = nonce;

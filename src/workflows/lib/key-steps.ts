@@ -27,8 +27,11 @@ export interface BegunKey {
  * A terminated run may have left rows under a key that stands nowhere but in the store. So this run takes over that run's hold
  * instead of tidying it away; every step asks first what is already so.
  */
-export async function beginKey(run: Run, encryption: PlannedEncryption): Promise<BegunKey> {
-  const { plan, board } = run;
+export async function beginKey(
+  run: Run<'settle' | 'stage' | 'back-up' | 'approve-promote'>,
+  encryption: PlannedEncryption,
+): Promise<BegunKey> {
+  const { plan } = run;
   const { ref, taskQueue } = plan;
   const ready = await seeReady(run);
   const left = ready.leftBehind;
@@ -36,7 +39,6 @@ export async function beginKey(run: Run, encryption: PlannedEncryption): Promise
   const hold: EncryptionHold = { ...holdOf(plan), encryption, ...(left ? { rotation: left.rotation } : {}) };
   if (left) {
     run.goesOnWith(left);
-    board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
     await run.step('settle', () =>
       Promise.resolve({ summary: `of run ${left.rotation} ${cameTo(left)}: its key is used on` }),
     );
@@ -44,13 +46,8 @@ export async function beginKey(run: Run, encryption: PlannedEncryption): Promise
   await run.step('stage', () => effects('Stage a new key', taskQueue).stageKey({ ...hold, ...stagingOf(plan) }), {
     undo: () => discard(hold, key, taskQueue),
   });
-  if (encryption.backups.length > 0) await run.step('back-up', () => backUpKey(run, encryption));
-  if (plan.approval.gates.includes('promote'))
-    await run.gate(
-      'approve-promote',
-      'promote',
-      `Use the new key of ${formatRef(ref)} (${plan.method}, ${plan.reason})?`,
-    );
+  await run.step('back-up', () => backUpKey(run, encryption));
+  await run.gate('approve-promote', `Use the new key of ${formatRef(ref)} (${plan.method}, ${plan.reason})?`);
   return { hold, left: left?.arrangement ?? null, key };
 }
 
@@ -92,17 +89,17 @@ async function setAside(plan: BackupPlan, why: string): Promise<void> {
 }
 
 /** Nothing is destroyed before every row has been read under the new key alone. */
-export async function endWithOldKey(run: Run, hold: EncryptionHold): Promise<void> {
+export async function endWithOldKey(run: Run<'prove' | 'take-on' | 'forget'>, hold: EncryptionHold): Promise<void> {
   await proveOldKeyUnused(run, hold);
   await forgetOldKey(run, hold);
 }
 
-export async function proveOldKeyUnused(run: Run, hold: EncryptionHold): Promise<void> {
+export async function proveOldKeyUnused(run: Run<'prove' | 'take-on'>, hold: EncryptionHold): Promise<void> {
   const { taskQueue } = run.plan;
   await proveOldDead(run, () => longEffects('Prove that no row needs the old key', taskQueue).proveOldKeyUnused(hold));
 }
 
-export async function forgetOldKey(run: Run, hold: EncryptionHold): Promise<void> {
+export async function forgetOldKey(run: Run<'forget'>, hold: EncryptionHold): Promise<void> {
   const { taskQueue } = run.plan;
   await run.step('forget', () => persistentEffects('Destroy the old key', taskQueue).forgetPrevious(hold));
 }

@@ -18,7 +18,12 @@ const LATER_REPORTS = 12;
  * a worker's deploy nor a restart moves it. Meanwhile it is asked who still uses the role.
  * @returns true when somebody wanted it over early: then a decision is due, whatever the policy says.
  */
-export async function keepOldRole(run: Run, steering: Steering, hold: SwapHold, deadline: number): Promise<boolean> {
+export async function keepOldRole(
+  run: Run<'delay'>,
+  steering: Steering,
+  hold: SwapHold,
+  deadline: number,
+): Promise<boolean> {
   const { board } = run;
   let early = false;
   await run.step('delay', async (): Promise<Evidence> => {

@@ -14,19 +14,21 @@ import type { Run } from './run.js';
  * Before the old value is destroyed: the proof needs it, and a failed one leaves it for a person to look at.
  * @param attempt null: nothing can be tried. @throws what the attempt throws; Rejected when nobody takes it on that nothing is proven.
  */
-export async function proveOldDead(run: Run, attempt: (() => Promise<ProofEvidence>) | null): Promise<void> {
+export async function proveOldDead(
+  run: Run<'prove' | 'take-on'>,
+  attempt: (() => Promise<ProofEvidence>) | null,
+): Promise<void> {
   run.board.setPhase('proving');
   const proof = attempt ? await tried(run, attempt) : NO_PROOF_DECLARED;
   run.proves(proof);
   if (proof.proven || !run.endsExposed) return;
-  run.board.addBefore('take-on', 'Approval: end without a proof', 'forget');
   const question = `Nothing shows that the old value of ${formatRef(run.plan.ref)} is dead (${proof.because}). Do you take that on?`;
-  await run.gate('take-on', 'unproven', question, { denyOnExpiry: true });
+  await run.gate('take-on', question, { denyOnExpiry: true });
 }
 
-async function tried(run: Run, attempt: () => Promise<ProofEvidence>): Promise<Proof> {
+async function tried(run: Run<'prove'>, attempt: () => Promise<ProofEvidence>): Promise<Proof> {
   try {
-    return (await run.step('prove', attempt)).proof;
+    return (await run.step('prove', attempt))?.proof ?? NO_PROOF_DECLARED;
   } catch (error) {
     if (endsRun(error)) run.proves(notProven(reasonOf(error)));
     throw error;
@@ -34,9 +36,9 @@ async function tried(run: Run, attempt: () => Promise<ProofEvidence>): Promise<P
 }
 
 /** What readiness does where nothing is left to be settled: the proof with the value in use, before anything of this run begins. */
-export async function rehearse(run: Run, proof: PlannedProof): Promise<Readiness['tokenHeader']> {
-  const { plan, board } = run;
-  board.addBefore('rehearse', 'Try the proof with the value in use', 'stage');
+export async function rehearse(run: Run<'rehearse'>, proof: PlannedProof): Promise<Readiness['tokenHeader']> {
+  const { plan } = run;
+  run.expects(['rehearse']);
   // It signs in: not while somebody else deploys.
   await run.services.hold('rehearse', 'forward');
   const tried = await run.step('rehearse', async () => {
@@ -48,5 +50,5 @@ export async function rehearse(run: Run, proof: PlannedProof): Promise<Readiness
     }
   });
   await run.services.release();
-  return tried.tokenHeader;
+  return tried?.tokenHeader ?? null;
 }

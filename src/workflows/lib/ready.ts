@@ -5,11 +5,10 @@ import type { Run } from './run.js';
 
 /**
  * Another run that stops or deploys the services is waited for, in turn; then they are asked while nobody else may touch them.
- * From here on the attempt goes into the ledger, however it ends.
  */
 export async function seeReady(run: Run): Promise<Readiness> {
   const { plan, services } = run;
-  const ready = await run.step('prepare', async () => {
+  const ready = await run.prepare(async () => {
     for (;;) {
       const found = await effects('Check that everything is ready', plan.taskQueue).checkReadiness(plan);
       if (found.deployedBy === null) return found;
@@ -18,6 +17,5 @@ export async function seeReady(run: Run): Promise<Readiness> {
     }
   });
   await services.release();
-  run.nothingStandsInTheWay(ready);
   return ready;
 }

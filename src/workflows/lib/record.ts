@@ -34,7 +34,6 @@ export async function recordRun(course: Course, outcome: Outcome): Promise<Row |
     ...why,
     ...todo,
   ].join('; ');
-  board.add('record', 'Record in the ledger');
   board.begin('record');
   try {
     const report = reportOf(course, outcome, { sequence: null, nextDueAt: null });

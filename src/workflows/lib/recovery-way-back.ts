@@ -17,7 +17,7 @@ import type { StandingServices } from './standing-services.js';
 import { sweepUntilDone } from './sweeps.js';
 
 export interface WayBackOptions {
-  readonly run: Run;
+  readonly run: Run<'stage' | 'stop' | 'recover' | 'switch'>;
   readonly hold: RecoveryHold;
   readonly services: StandingServices;
   readonly left: LeftBehind | null;

@@ -17,7 +17,7 @@ const LONGEST_QUIET_MS = 3_600_000;
  * Past the point of no return. People may end it early: what is not entered by then is left to them.
  * @returns how far they have come.
  */
-export async function awaitReentries(run: Run, hold: RecoveryHold): Promise<Reentered> {
+export async function awaitReentries(run: Run<'reenter'>, hold: RecoveryHold): Promise<Reentered> {
   const { plan, board } = run;
   const key = 'reenter';
   let reached!: Reentered;
@@ -57,7 +57,12 @@ function restOf({ recovery }: RecoveryHold, { quarantined, entered, missing, pla
 }
 
 /** A no, and a deadline that passes, mean that the wait goes on. @returns who ended it; null: there is nothing left to wait for. */
-async function decided(run: Run, key: string, question: string, moot: () => boolean): Promise<string | null> {
+async function decided<K extends string>(
+  run: Run<K>,
+  key: K,
+  question: string,
+  moot: () => boolean,
+): Promise<string | null> {
   for (;;) {
     try {
       return await run.decision(key, 'reentry', question, {

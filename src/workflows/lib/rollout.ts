@@ -43,12 +43,22 @@ interface DeployOptions {
 }
 
 /** The undo of a roll-out that an earlier run did: registered before this run comes to the step itself. */
-export function undoesRollOut(run: Run, key: string, options: RollOutOptions & { readonly from: Arrangement }): void {
+export function undoesRollOut<K extends string>(
+  run: Run<K>,
+  key: K,
+  options: RollOutOptions & { readonly from: Arrangement },
+): void {
   run.undoes(key, () => takeBack(run, key, options, true));
 }
 
 /** One step: `to` in the store, deployed and healthy. One that can be undone begins while the maintenance window is open. */
-export async function rollOut(run: Run, key: string, to: Arrangement, options: RollOutOptions = {}): Promise<void> {
+export async function rollOut<K extends string>(
+  run: Run<K>,
+  key: K,
+  to: Arrangement,
+  options: RollOutOptions = {},
+): Promise<void> {
+  if (!run.has(key)) return;
   const { plan } = run;
   const { from, beforeDeploy } = options;
   const { slot, rotation } = options.hold ?? holdOf(plan);

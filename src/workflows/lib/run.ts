@@ -2,15 +2,16 @@
  * One run of a runbook: carries its steps out in order, keeps the checklist that people see, remembers how to undo, and ends
  * completed, rejected, aborted, rolled back, cancelled, or stopped with a list of what a person must do. Never silently half done.
  */
-import { CancellationScope, sleep } from '@temporalio/workflow';
+import { CancellationScope, isCancellation, sleep } from '@temporalio/workflow';
 import type { Evidence } from '../../domain/evidence.js';
 import type { RotationPlan } from '../../domain/plan.js';
 import type { Proof } from '../../domain/proof.js';
 import { isExposed } from '../../domain/reason.js';
 import type { RotationReport } from '../../domain/report.js';
 import type { LeftBehind } from '../../activities/rotation-activities.js';
-import type { Board } from './board.js';
-import { cancellationOf, notCancelledYet } from './cancellation.js';
+import { outlineOf, type StepOutline, type StepTable } from '../../domain/steps.js';
+import { Board } from './board.js';
+import { Cancellable } from './cancellation.js';
 import { Course } from './course.js';
 import { decide, type DecisionOptions } from './decide.js';
 import { Ending } from './ending.js';
@@ -29,21 +30,74 @@ interface StepOptions {
   readonly lasting?: (evidence: Evidence | null) => string | null;
 }
 
-export class Run {
+/** Past which a run only goes forward. */
+const TOO_LATE = {
+  change: 'others may have the old value, and the new one goes into use: it goes back only if that fails',
+  forward: 'it is past the point of no return, and only goes forward',
+};
+
+/** @typeParam K the steps of its table that it may be asked for: any run will do where it is `never`. */
+export class Run<K extends string = never> {
   /** Until when the maintenance window is open, milliseconds of workflow time, as window.ts found it last. */
   windowOpenUntil = 0;
+  readonly board: Board;
   private readonly course: Course;
+  private cancellable: Cancellable | null = null;
+  /** A run with more steps will do, one with fewer will not. */
+  declare protected readonly accepts: (key: K) => void;
 
   constructor(
     readonly plan: RotationPlan,
     gates: Gatekeeper,
-    readonly board: Board,
+    outline: readonly StepOutline[],
   ) {
-    this.course = new Course(plan, gates, board);
+    this.board = new Board(plan, gates, outline);
+    gates.onChange(() => this.board.refresh());
+    this.course = new Course(plan, gates, this.board);
   }
 
-  /** Carries out one step. Its evidence, or why it failed, goes on the checklist. */
-  async step<T extends Evidence>(key: string, body: () => Promise<T>, options: StepOptions = {}): Promise<T> {
+  /** By the runbook's table. */
+  static of<P extends RotationPlan, K extends string>(plan: P, gates: Gatekeeper, table: StepTable<P, K>): Run<K> {
+    return new Run<K>(plan, gates, outlineOf(table, plan));
+  }
+
+  /**
+   * Carries out one step. Its evidence, or why it failed, goes on the checklist.
+   *
+   * Where the table has no way back from it, or from what follows it, the run is past its point of no return: a cancellation no longer
+   * stops it, and a failure ends with a list for a person.
+   * @returns null: the plan has no such step.
+   */
+  async step<T extends Evidence>(key: K, body: () => Promise<T>, options: StepOptions = {}): Promise<T | null> {
+    if (!this.board.has(key)) return null;
+    await this.enter(this.board.outlineOf(key));
+    const evidence = await this.line(key, body, options);
+    if (this.board.stepAfter(key)?.undo === 'forward') await this.passNoReturn();
+    return evidence;
+  }
+
+  /** The first step of a runbook. From here on the attempt goes into the ledger, however it ends. */
+  async prepare<T extends Evidence & { readonly things: readonly string[] }>(body: () => Promise<T>): Promise<T> {
+    const found = await this.line('prepare', body, {});
+    this.course.recordable = true;
+    // What its services are on their host.
+    this.services.of(found.things);
+    return found;
+  }
+
+  /** Whether the plan has the step: what comes before it is then done too. */
+  has(key: K): boolean {
+    return this.board.has(key);
+  }
+
+  /** A line of the checklist that no table foresees: a wait before `before`. */
+  async lineBefore(before: K, what: string, title: string, body: () => Promise<Evidence>): Promise<void> {
+    const key = `${what} before ${before}`;
+    this.board.addBefore(key, `${title} (${this.board.titleOf(before)})`, before);
+    await this.line(key, body, {});
+  }
+
+  private async line<T extends Evidence>(key: string, body: () => Promise<T>, options: StepOptions): Promise<T> {
     if (options.undo) this.course.undos.push({ step: key, undo: options.undo });
     this.board.begin(key);
     try {
@@ -61,16 +115,29 @@ export class Run {
     }
   }
 
+  private async enter({ undo, beginsChange }: StepOutline): Promise<void> {
+    if (undo === 'forward') return await this.passNoReturn();
+    if (!beginsChange) return;
+    this.board.changes();
+    if (!isExposed(this.plan.reason)) return;
+    await this.cancellable?.shield();
+    this.course.tooLate = TOO_LATE.change;
+  }
+
+  private async passNoReturn(): Promise<void> {
+    if (this.course.pastNoReturn) return;
+    await this.cancellable?.shield();
+    this.board.changes();
+    this.course.pastNoReturn = true;
+    this.course.tooLate = TOO_LATE.forward;
+  }
+
   /**
    * A step beside the change itself, once that is made: sessions, flows, monitors. Where others may have the old value, its failure is
    * left to people and the run goes on; otherwise it ends the run, as any step's does.
-   * @returns null: it failed.
+   * @returns null: it failed, or the plan has no such step.
    */
-  async stepBeside<T extends Evidence>(
-    key: string,
-    body: () => Promise<T>,
-    options: StepOptions = {},
-  ): Promise<T | null> {
+  async stepBeside<T extends Evidence>(key: K, body: () => Promise<T>, options: StepOptions = {}): Promise<T | null> {
     try {
       return await this.step(key, body, options);
     } catch (error) {
@@ -103,7 +170,7 @@ export class Run {
   }
 
   /** What an earlier run did and this one would undo: known before the step that does it again. */
-  undoes(key: string, undo: () => Promise<Evidence>): void {
+  undoes(key: K, undo: () => Promise<Evidence>): void {
     this.course.undos.push({ step: key, undo });
   }
 
@@ -120,12 +187,6 @@ export class Run {
   /** The application is, or may be, shown the new value: to go back means that the old one serves again. */
   showsNew(): void {
     this.course.newShown = true;
-  }
-
-  /** From here on the attempt goes into the ledger, however it ends. @param things what its services are on their host. */
-  nothingStandsInTheWay({ things }: { readonly things: readonly string[] }): void {
-    this.course.recordable = true;
-    this.services.of(things);
   }
 
   /**
@@ -164,21 +225,29 @@ export class Run {
     return result;
   }
 
+  /** Steps that only some runs come to: this one does. */
+  expects(keys: readonly K[]): void {
+    this.board.expect(keys);
+  }
+
   /** Waits for people, as a step of its own. @throws Rejected. */
-  async gate(key: string, name: string, question: string, options: DecisionOptions = {}): Promise<void> {
-    await this.step(key, async () => ({ summary: (await this.decision(key, name, question, options)) ?? '' }));
+  async gate(key: K, question: string, options: DecisionOptions = {}): Promise<void> {
+    await this.step(key, async () => {
+      const name = this.board.outlineOf(key).gate ?? key;
+      return { summary: (await this.decision(key, name, question, options)) ?? '' };
+    });
   }
 
   /**
    * Waits for people within a step.
    * @returns who decided; null when the question was taken back. @throws Rejected.
    */
-  async decision(key: string, name: string, question: string, options: DecisionOptions = {}): Promise<string | null> {
+  async decision(key: K, name: string, question: string, options: DecisionOptions = {}): Promise<string | null> {
     return await decide(this.course, { key, name, question }, options);
   }
 
   /** A durable wait: a Temporal timer, so it survives worker deploys and restarts of the server. */
-  async wait(key: string, what: string, milliseconds: number): Promise<void> {
+  async wait(key: K, what: string, milliseconds: number): Promise<void> {
     const until = new Date(Date.now() + milliseconds).toISOString();
     await this.step(key, async () => {
       await this.pause(what, milliseconds);
@@ -197,43 +266,6 @@ export class Run {
   }
 
   /**
-   * `toNew` puts everything on the new value, `after` is what then follows.
-   *
-   * Where others may have the old value, only a failure of `toNew` brings it back: something that cannot run on the new one. A
-   * cancellation comes too late once `toNew` has begun, and `after` only goes forward.
-   */
-  async change(toNew: () => Promise<void>, after: () => Promise<void>): Promise<void> {
-    this.board.changes();
-    const exposed = isExposed(this.plan.reason);
-    if (!exposed) {
-      await toNew();
-      await after();
-      return;
-    }
-    await notCancelledYet();
-    this.course.tooLate =
-      'others may have the old value, and the new one goes into use: it goes back only if that fails';
-    await CancellationScope.nonCancellable(async () => {
-      await toNew();
-      await this.pointOfNoReturn(after);
-    });
-  }
-
-  /**
-   * What follows only goes forward: a cancellation no longer stops it, and a failure ends with a list for a person.
-   *
-   * Unless the run was cancelled by now: a step that was under way when somebody cancelled may have been done all the same, and said
-   * so. Nothing would look at the cancellation any more. @throws CancelledFailure before anything of `body` is begun.
-   */
-  async pointOfNoReturn(body: () => Promise<void>): Promise<void> {
-    await notCancelledYet();
-    this.board.changes();
-    this.course.pastNoReturn = true;
-    this.course.tooLate = 'it is past the point of no return, and only goes forward';
-    await CancellationScope.nonCancellable(body);
-  }
-
-  /**
    * @returns the report of a completed, rejected or aborted run.
    * @throws ApplicationFailure `rolled-back` or `stopped` with the report in its details; CancelledFailure once all is undone.
    * A run that cannot be recorded ends `stopped`, however it would have ended.
@@ -241,14 +273,18 @@ export class Run {
   async carryOut(body: () => Promise<void>): Promise<RotationReport> {
     const ending = new Ending(this.course);
     const scope = CancellationScope.current();
-    try {
-      await body();
-    } catch (error) {
-      if (!endsRun(error)) throw error;
-      // A cancelled step whose worker was lost fails with that: what ended the run is the cancellation all the same.
-      const cause = isForCancellation(error) && scope.consideredCancelled ? await cancellationOf(scope) : error;
-      return await CancellationScope.nonCancellable(() => ending.early(cause));
-    }
-    return await CancellationScope.nonCancellable(() => ending.completed());
+    return await CancellationScope.nonCancellable(async () => {
+      const cancellable = new Cancellable(scope);
+      this.cancellable = cancellable;
+      try {
+        await cancellable.carryOut(body);
+      } catch (error) {
+        if (!endsRun(error)) throw error;
+        // A cancelled step whose worker was lost fails with that: what ended the run is the cancellation all the same.
+        const cancelled = (isForCancellation(error) || isCancellation(error)) && cancellable.happened;
+        return await ending.early(cancelled ? await cancellable.cause() : error);
+      }
+      return await ending.completed();
+    });
   }
 }

@@ -12,7 +12,7 @@ import { NO_PROOF_DECLARED, notProven, proofInWords, type Proof } from '../../do
 import { isExposed } from '../../domain/reason.js';
 import { formatRef } from '../../domain/refs.js';
 import type { Outcome } from '../../domain/report.js';
-import { canSeeWhoSigns, overlapMilliseconds, SIGNER_NOT_SEEN } from '../../domain/session-runbook.js';
+import { canSeeWhoSigns, overlapMilliseconds, SIGNER_NOT_SEEN } from '../../runbooks/session/steps.js';
 import { cameTo, type Arrangement } from '../../domain/slot.js';
 import type { Hold, LeftBehind } from '../../activities/rotation-activities.js';
 import { effects, longEffects, persistentEffects } from './activities.js';
@@ -20,25 +20,23 @@ import { deployAll, holdOf } from './rollout.js';
 import type { Run } from './run.js';
 import { holdWindowAndServices } from './window.js';
 
-/** Order of the steps on the checklist; a settlement takes those it needs. */
-const STEPS = {
-  'approve-settle': 'Approval: settle what an earlier run left behind',
-  'settle-deploy': 'Earlier run: every service signs with its value',
-  'settle-wait': 'Earlier run: wait out its overlap',
-  settle: 'Settle what an earlier run left behind',
-  'settle-verify': 'Earlier run: verify the flows',
-  'settle-prove': 'Earlier run: prove that its old value is refused',
-  'settle-take-on': 'Earlier run, approval: destroy its old value without a proof',
-  'settle-forget': 'Earlier run: destroy its old value',
-  'settle-record': 'Earlier run: record it in the ledger',
-} as const;
-type Key = keyof typeof STEPS;
-const KEYS = Object.keys(STEPS) as Key[];
+const KEYS = [
+  'approve-settle',
+  'settle-deploy',
+  'settle-wait',
+  'settle',
+  'settle-verify',
+  'settle-prove',
+  'settle-take-on',
+  'settle-forget',
+  'settle-record',
+] as const;
+type Key = (typeof KEYS)[number];
 
-export async function settleLeftovers(run: Run, left: LeftBehind): Promise<void> {
+export async function settleLeftovers(run: Run<Key>, left: LeftBehind): Promise<void> {
   const { arrangement, reached, rotation } = left;
   if (reached === 'old only') {
-    show(run, ['settle']);
+    run.expects(['settle']);
     await run.step('settle', () => discard(run, left));
     run.settled(`what run ${rotation} had staged is discarded`, true);
     return;
@@ -58,9 +56,9 @@ export async function settleLeftovers(run: Run, left: LeftBehind): Promise<void>
  * The store shows the old value signing: it was so for as long as the run came no further, or the run was on its way back, or
  * somebody has put the old value back. In the last two cases services may have signed with the new one.
  */
-async function takeBack(run: Run, left: LeftBehind): Promise<void> {
+async function takeBack(run: Run<Key>, left: LeftBehind): Promise<void> {
   const { rotation } = left;
-  show(run, [...gateOf(run, left), 'settle', 'settle-record']);
+  run.expects([...gateOf(run, left), 'settle', 'settle-record']);
   await askFirst(run, left, `take its value back (${deployed(run)}) and destroy it`);
   await holdWindowAndServices(run, 'settle');
   const since = Date.now();
@@ -78,12 +76,12 @@ async function takeBack(run: Run, left: LeftBehind): Promise<void> {
 }
 
 /** Services sign with the value already: there may be sessions and tokens of it, so it becomes the one in use. */
-async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
+async function carryThrough(run: Run<Key>, left: LeftBehind): Promise<void> {
   const { plan } = run;
   const { overlap, verify, proof, taskQueue } = plan;
   const { rotation } = left;
   const waits = left.arrangement === 'new, accept old' && overlap !== null;
-  show(run, [
+  run.expects([
     ...gateOf(run, left),
     ...(waits ? (['settle-deploy', 'settle-wait'] as const) : []),
     'settle',
@@ -162,34 +160,33 @@ async function carryThrough(run: Run, left: LeftBehind): Promise<void> {
 }
 
 /** As a run's own end after a leak: its old value may be the one that others have. */
-async function takeOn(run: Run, { rotation }: LeftBehind, shown: Proof): Promise<void> {
+async function takeOn(run: Run<Key>, { rotation }: LeftBehind, shown: Proof): Promise<void> {
   const name = formatRef(run.plan.ref);
   const because = proofInWords(shown);
-  run.board.addBefore('settle-take-on', STEPS['settle-take-on'], 'settle-forget');
   const declare = shown === NO_PROOF_DECLARED ? ', or declare a proof in the inventory' : '';
   const todo = `the value of run ${rotation} is in use; the one before it is kept and may still be accepted (${because}): look by hand whether it is refused${declare}, and start a rotation of ${name} once more, which asks again`;
   const question = `Nothing shows that the value of ${name} before that of run ${rotation} is dead (${shown.because}), and it may be what others have. Destroy it all the same?`;
   await run.unlessHalfDone(todo, () =>
-    run.gate('settle-take-on', 'settle-unproven', question, {
+    run.gate('settle-take-on', question, {
       denyOnExpiry: true,
       afterDenial: 'the run ends stopped: that value is kept in the store, and nothing of this run has begun',
     }),
   );
 }
 
-async function askFirst(run: Run, left: LeftBehind, what: string): Promise<void> {
+async function askFirst(run: Run<Key>, left: LeftBehind, what: string): Promise<void> {
   const { arrangement, rotation } = left;
   run.settled(`what run ${rotation} left is not settled: the store still shows "${arrangement}"`, false);
   if (gateOf(run, left).length === 0) return;
   const name = formatRef(run.plan.ref);
   const signed = mayHaveSigned(left) ? ', and what was signed with its value is refused then' : '';
   const question = `Run ${rotation} was ended, and of ${name} ${cameTo(left)}. Settle it first: ${what}${signed}?`;
-  await run.gate('approve-settle', 'settle', question);
+  await run.gate('approve-settle', question);
 }
 
 /** A row of its own for the run that could not write it. */
 async function record(
-  run: Run,
+  run: Run<Key>,
   { rotation }: LeftBehind,
   outcome: Outcome,
   { since, proof }: { since: number; proof: Proof | null },
@@ -258,12 +255,4 @@ function mixed({ plan }: Run, { rotation }: LeftBehind, arrangement: Arrangement
 
 function deployed({ plan }: Run): string {
   return `deploy ${plan.services.map(({ name }) => name).join(', ')}`;
-}
-
-function show({ board }: Run, keys: readonly Key[]): void {
-  let after = 'prepare';
-  for (const key of keys) {
-    board.add(key, STEPS[key], after);
-    after = key;
-  }
 }

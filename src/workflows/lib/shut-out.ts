@@ -16,7 +16,12 @@ export interface Leave {
 }
 
 /** NOLOGIN, which can be taken back; a while in which people may; then what is left is ended. */
-export async function shutOut(run: Run, steering: Steering, hold: SwapHold, { agreed, decided }: Leave): Promise<void> {
+export async function shutOut(
+  run: Run<'disable' | 'observe' | 'terminate'>,
+  steering: Steering,
+  hold: SwapHold,
+  { agreed, decided }: Leave,
+): Promise<void> {
   const { taskQueue } = run.plan;
   let logs: LogPlaces = {};
   const disable = async (): Promise<Evidence> => {
@@ -40,7 +45,7 @@ export async function shutOut(run: Run, steering: Steering, hold: SwapHold, { ag
 }
 
 /** After a leak: at once, and not to be taken back. */
-export async function shutOutForGood(run: Run, hold: SwapHold): Promise<void> {
+export async function shutOutForGood(run: Run<'disable' | 'terminate'>, hold: SwapHold): Promise<void> {
   const { taskQueue } = run.plan;
   await run.step('disable', async () => {
     const { summary } = await persistentEffects('NOLOGIN for the old role', taskQueue).disableOldRole(hold);
@@ -50,7 +55,7 @@ export async function shutOutForGood(run: Run, hold: SwapHold): Promise<void> {
 }
 
 async function observe(
-  run: Run,
+  run: Run<'observe'>,
   steering: Steering,
   hold: SwapHold,
   { since, byLeave }: { since: LogPlaces; byLeave: boolean },

@@ -4,7 +4,7 @@ import { formatMilliseconds } from '../../domain/durations.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { ABORT, DROP_NOW, EXTEND } from '../../domain/messages.js';
 import { formatRef } from '../../domain/refs.js';
-import { delayOf } from '../../domain/swap-runbook.js';
+import { delayOf } from '../../runbooks/database-swap/steps.js';
 import { effects } from './activities.js';
 import { Aborted } from './failures.js';
 import { watchAdoption } from './old-role.js';
@@ -18,7 +18,12 @@ export type Agreed = string | null;
  * Nobody may be on the old role. If somebody is: named, and people decide to end them, wait on, or go back.
  * @param agreed whom they have decided about already. @returns whom by now.
  */
-export async function seeNobodyIsLeft(run: Run, steering: Steering, hold: SwapHold, agreed: Agreed): Promise<Agreed> {
+export async function seeNobodyIsLeft(
+  run: Run<'stragglers'>,
+  steering: Steering,
+  hold: SwapHold,
+  agreed: Agreed,
+): Promise<Agreed> {
   let key = agreed;
   await run.step('stragglers', async (): Promise<Evidence> => {
     for (;;) {
@@ -35,11 +40,11 @@ export async function seeNobodyIsLeft(run: Run, steering: Steering, hold: SwapHo
 }
 
 /** @param step that waits. @returns who wants them ended; null: look again. @throws Aborted to go back, Rejected when nobody decides. */
-export async function decideAbout(
-  run: Run,
+export async function decideAbout<K extends string>(
+  run: Run<K>,
   steering: Steering,
   hold: SwapHold,
-  step: string,
+  step: K,
   found: Adoption,
 ): Promise<string | null> {
   const { board, plan } = run;

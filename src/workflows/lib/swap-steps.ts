@@ -1,12 +1,12 @@
 /** Steps that both ways of swapping a database credential share. */
 import type { SwapHold } from '../../activities/swap-activities.js';
 import type { PlannedSwap } from '../../domain/plan.js';
-import { titlesOf } from '../../domain/swap-runbook.js';
 import { formatRef } from '../../domain/refs.js';
 import { effects, persistentEffects } from './activities.js';
 import { cameTo, type Arrangement } from '../../domain/slot.js';
 import { seeReady } from './ready.js';
 import { holdOf, stagingOf, type RollOutOptions } from './rollout.js';
+import { titlesOf } from '../../runbooks/database-swap/steps.js';
 import type { Run } from './run.js';
 import type { Steering } from './steering.js';
 import type { Follower } from './follower.js';
@@ -32,9 +32,9 @@ export interface Begun {
  * A terminated run may have left a staged credential, a new role, or services on it. This run goes on from there: it takes
  * over that run's hold, and since every step first asks whether it is already done, it finds what exists and does the rest.
  */
-export async function beginSwap(run: Run, swap: PlannedSwap): Promise<Begun> {
+export async function beginSwap(run: Run<'settle' | 'approve-wave' | 'stage'>, swap: PlannedSwap): Promise<Begun> {
   const { plan, board } = run;
-  const { ref, taskQueue, approval } = plan;
+  const { ref, taskQueue } = plan;
   const ready = await seeReady(run);
   const left = ready.leftBehind;
   const hold: SwapHold = { ...holdOf(plan), swap, ...(left ? { rotation: left.rotation } : {}) };
@@ -42,17 +42,11 @@ export async function beginSwap(run: Run, swap: PlannedSwap): Promise<Begun> {
     run.goesOnWith(left);
     if (left.newRole !== undefined)
       for (const [key, title] of Object.entries(titlesOf(left.newRole))) board.rename(key, title);
-    board.add('settle', 'Go on from where an earlier run was ended', 'prepare');
     await run.step('settle', () =>
       Promise.resolve({ summary: `of run ${left.rotation} ${cameTo(left)}: its credential is used on` }),
     );
   }
-  if (approval.gates.includes('wave'))
-    await run.gate(
-      'approve-wave',
-      'wave',
-      `Begin to swap the credential of ${formatRef(ref)} (${plan.method}, ${plan.reason})?`,
-    );
+  await run.gate('approve-wave', `Begin to swap the credential of ${formatRef(ref)} (${plan.method}, ${plan.reason})?`);
   await run.step(
     'stage',
     () =>
@@ -72,9 +66,7 @@ export function switchToNewRole(run: Run, hold: SwapHold): RollOutOptions & { re
 }
 
 /** By leave, and in the window. */
-export async function mayChange(run: Run): Promise<void> {
-  const { plan } = run;
-  if (plan.approval.gates.includes('promote'))
-    await run.gate('approve-promote', 'promote', `Use the new credential of ${formatRef(plan.ref)}?`);
-  if (plan.window) await waitForWindow(run);
+export async function mayChange(run: Run<'approve-promote' | 'window'>): Promise<void> {
+  await run.gate('approve-promote', `Use the new credential of ${formatRef(run.plan.ref)}?`);
+  await waitForWindow(run, 'window');
 }

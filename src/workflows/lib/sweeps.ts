@@ -2,7 +2,7 @@
 import type { Direction, EncryptionHold } from '../../activities/encryption-activities.js';
 import type { Evidence } from '../../domain/evidence.js';
 import { WHOLE_TABLE } from '../../domain/key-range.js';
-import { nameOfColumn } from '../../domain/encryption-runbook.js';
+import { nameOfColumn } from '../../runbooks/encryption/steps.js';
 import { isExposed } from '../../domain/reason.js';
 import { addCounts, describeCounts, NO_ROWS, type RowCounts } from '../../domain/row-counts.js';
 import { effects, sweepEffects } from './activities.js';
@@ -57,9 +57,9 @@ export interface SweepOptions {
 }
 
 /** Within a step. @throws Rejected when people want to go back; `unreadable-rows`, `old-key-needed`. */
-export async function sweepUntilDone(
-  run: Run,
-  step: string,
+export async function sweepUntilDone<K extends string>(
+  run: Run<K>,
+  step: K,
   hold: EncryptionHold,
   options: SweepOptions,
 ): Promise<Evidence> {
@@ -89,9 +89,9 @@ async function rangesOf(
   return (await effects(`Split ${nameOfColumn(column)}`, taskQueue).splitRows({ ...hold, column })).ranges;
 }
 
-async function cannotBeRead(
-  run: Run,
-  step: string,
+async function cannotBeRead<K extends string>(
+  run: Run<K>,
+  step: K,
   { count, which }: { count: number; which: readonly string[] },
   options: SweepOptions,
 ): Promise<void> {
@@ -101,7 +101,12 @@ async function cannotBeRead(
   await run.decision(step, 'unreadable', question, { denyOnExpiry: true });
 }
 
-async function stillWritten(run: Run, step: string, counts: RowCounts, options: SweepOptions): Promise<void> {
+async function stillWritten<K extends string>(
+  run: Run<K>,
+  step: K,
+  counts: RowCounts,
+  options: SweepOptions,
+): Promise<void> {
   const rows = `after ${PATIENCE} more sweeps rows are still written with the other key (${counts.reencrypted + counts.changed} in the last one): some program has not taken over the key that the store shows`;
   if (options.writers !== 'ask') throw answer('old-key-needed', rows);
   const question = `Keyturn sees that ${rows}. Find it and restart it, then approve to go on sweeping; reject ${afterNo(run)}.`;

@@ -3,21 +3,19 @@ import { milliseconds } from '../../domain/durations.js';
 import { effects, longEffects } from './activities.js';
 import type { Run } from './run.js';
 
-export async function verifyAndWatch(run: Run): Promise<void> {
+export async function verifyAndWatch(run: Run<'verify' | 'watch'>): Promise<void> {
   const { verify, monitors, watch, taskQueue } = run.plan;
-  if (verify.length > 0)
-    await run.stepBeside('verify', async () => {
-      await run.services.hold('verify', 'forward');
-      return await effects('Verify the flows', taskQueue).runChecks(verify);
-    });
+  await run.stepBeside('verify', async () => {
+    await run.services.hold('verify', 'forward');
+    return await effects('Verify the flows', taskQueue).runChecks(verify);
+  });
   // A watch takes as long as it takes. Deploys by others in it are found out, and not held against this run.
   await run.services.release();
-  if (monitors.length > 0)
-    await run.stepBeside('watch', () =>
-      longEffects(`Watch the monitors for ${watch}`, taskQueue).watchMonitors({
-        monitors,
-        things: run.services.watched,
-        milliseconds: milliseconds(watch),
-      }),
-    );
+  await run.stepBeside('watch', () =>
+    longEffects(`Watch the monitors for ${watch}`, taskQueue).watchMonitors({
+      monitors,
+      things: run.services.watched,
+      milliseconds: milliseconds(watch),
+    }),
+  );
 }

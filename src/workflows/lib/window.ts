@@ -5,9 +5,8 @@
 import { effects } from './activities.js';
 import type { Run } from './run.js';
 
-/** As the step `key` of the outline. */
-export async function waitForWindow(run: Run, key = 'window'): Promise<void> {
-  if (!run.plan.window) return;
+/** As a step of the runbook's table. */
+export async function waitForWindow<K extends string>(run: Run<K>, key: K): Promise<void> {
   await run.step(key, () => untilOpen(run));
 }
 
@@ -15,7 +14,7 @@ export async function waitForWindow(run: Run, key = 'window'): Promise<void> {
  * Just before the first stop or deploy of the step `before`: while the window is open, and with the services locked. Whoever has
  * waited for the lock looks at the window again; a window that has closed is waited for without the lock.
  */
-export async function holdWindowAndServices(run: Run, before: string): Promise<void> {
+export async function holdWindowAndServices<K extends string>(run: Run<K>, before: K): Promise<void> {
   do {
     await holdWindow(run, before);
     await run.services.hold(before, 'forward');
@@ -23,11 +22,9 @@ export async function holdWindowAndServices(run: Run, before: string): Promise<v
 }
 
 /** As a step of its own, if the window has closed meanwhile. */
-async function holdWindow(run: Run, before: string): Promise<void> {
+async function holdWindow<K extends string>(run: Run<K>, before: K): Promise<void> {
   if (!run.plan.window || isOpen(run)) return;
-  const key = `window before ${before}`;
-  run.board.addBefore(key, `Wait for the maintenance window (${run.board.titleOf(before)})`, before);
-  await run.step(key, () => untilOpen(run));
+  await run.lineBefore(before, 'window', 'Wait for the maintenance window', () => untilOpen(run));
 }
 
 async function untilOpen(run: Run): Promise<{ summary: string }> {

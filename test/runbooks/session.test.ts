@@ -1,15 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import type { RotationPlan } from '../../src/domain/plan.js';
-import { outlineSessionRotation, overlapMilliseconds } from '../../src/domain/session-runbook.js';
 import { approvalSpec } from '../../src/domain/specs/policy.js';
+import { foreseenSteps } from '../../src/runbooks/outline-of.js';
+import { overlapMilliseconds } from '../../src/runbooks/session/steps.js';
 import { fullPlan, planOf } from '../workflows/support/plan.js';
 
 const ASKED = { requestId: 'run', operator: 'ana', reason: 'routine', note: null } as const;
 const plan = (changes: Partial<RotationPlan> = {}): RotationPlan => ({ ...planOf('S', 'q'), ...ASKED, ...changes });
 const full = (changes: Partial<RotationPlan> = {}): RotationPlan => ({ ...fullPlan('S', 'q'), ...ASKED, ...changes });
 
-const keys = (of: RotationPlan): string[] => outlineSessionRotation(of).map(({ key }) => key);
-const step = (of: RotationPlan, key: string) => outlineSessionRotation(of).find((one) => one.key === key)!;
+const keys = (of: RotationPlan): string[] => foreseenSteps(of).map(({ key }) => key);
+const step = (of: RotationPlan, key: string) => foreseenSteps(of).find((one) => one.key === key)!;
 
 describe('the steps of a session secret', () => {
   test('a replacement switches once; only what the plan has is there', () => {
@@ -100,16 +101,9 @@ describe('every outline', () => {
   ];
 
   test.each(all)('%# begins with what changes nothing and ends with the record', (of) => {
-    const outline = outlineSessionRotation(of);
+    const outline = foreseenSteps(of);
     expect(outline[0]).toMatchObject({ key: 'prepare', undo: 'nothing to undo' });
     expect(outline.at(-1)?.key).toBe('record');
-  });
-
-  test.each(all)('%# has one point of no return: after it nothing can be undone, before it everything', (of) => {
-    const undos = outlineSessionRotation(of).map(({ undo }) => undo);
-    const first = undos.indexOf('forward');
-    expect(first).toBeGreaterThan(0);
-    expect(undos.slice(first).every((undo) => undo === 'forward')).toBe(true);
   });
 
   test.each(all)('%# destroys the old value only after all that could still need it', (of) => {
@@ -120,7 +114,7 @@ describe('every outline', () => {
   });
 
   test.each(all)('%# names each step once, and says something about it', (of) => {
-    const outline = outlineSessionRotation(of);
+    const outline = foreseenSteps(of);
     expect(new Set(outline.map(({ title }) => title)).size).toBe(outline.length);
     for (const { detail } of outline) expect(detail).not.toMatch(/^$|undefined|null|NaN/);
   });
