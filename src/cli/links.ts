@@ -1,6 +1,7 @@
 /** Links into Temporal's Web UI. Saved views live in one browser; a link with its query works for everybody. */
-import { BACKUP_WORKFLOW_TYPE, RECOVER_WORKFLOW_TYPE, WORKFLOW_TYPES } from '../domain/messages.js';
+import { BACKUP_WORKFLOW_TYPE } from '../domain/messages.js';
 import { SEARCH_ATTRIBUTES } from '../domain/status.js';
+import { RUNBOOKS } from '../runbooks/index.js';
 
 export interface Ui {
   /** Without a trailing slash; null where no UI address is known. */
@@ -19,11 +20,11 @@ export function listLink(ui: Ui, query: string): string | null {
   return ui.url === null ? null : `${root(ui)}?query=${encodeURIComponent(query)}`;
 }
 
-const RUNBOOKS = [...Object.values(WORKFLOW_TYPES), RECOVER_WORKFLOW_TYPE, BACKUP_WORKFLOW_TYPE];
+const TYPES = [...RUNBOOKS.map(({ workflow }) => workflow), BACKUP_WORKFLOW_TYPE];
 
 export const QUERIES = {
   /** Every runbook. By type: a run that no worker has taken yet has no search attributes of its own. */
-  running: `WorkflowType IN (${RUNBOOKS.map((type) => `"${type}"`).join(', ')}) AND ExecutionStatus = "Running"`,
+  running: `WorkflowType IN (${TYPES.map((type) => `"${type}"`).join(', ')}) AND ExecutionStatus = "Running"`,
   awaitingApproval: `${SEARCH_ATTRIBUTES.awaitingApproval} = true AND ExecutionStatus = "Running"`,
 } as const;
 

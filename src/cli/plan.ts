@@ -8,7 +8,7 @@ import type { Preview, ReadinessLine } from '../domain/preview.js';
 import type { RotationPlan } from '../domain/plan.js';
 import { formatRef } from '../domain/refs.js';
 import type { StepOutline } from '../domain/steps.js';
-import { foreseenSteps } from '../runbooks/outline-of.js';
+import { foreseenSteps, runbookFor } from '../runbooks/index.js';
 import { isExposed } from '../domain/reason.js';
 import { overlapMilliseconds } from '../runbooks/session/steps.js';
 import { delayOf } from '../runbooks/database-swap/steps.js';
@@ -18,7 +18,6 @@ import type { Context } from './context.js';
 import { EXIT, type ExitCode } from './exit-codes.js';
 import { invocation, quoteArgument } from './invocation.js';
 import { openInventory, type OpenInventory } from './open-inventory.js';
-import { runbookFor } from './runbooks.js';
 import { selectorArgument } from './selectors.js';
 import { readSettings } from './settings.js';
 import { typedInput } from './typed-input.js';
@@ -45,7 +44,7 @@ export async function plan(context: Context, refText: string, options: PlanOptio
   const selector = selectorArgument(refText);
   const inventory = await openInventory(await readSettings(context));
   const refs = inventory.expand(selector);
-  const runbook = runbookFor(refs.map((ref) => inventory.kindOf(ref)));
+  const [runbook = ''] = refs.map((ref) => runbookFor(inventory.kindOf(ref), ref).workflow);
   const { operator, reason, checks, flows = false } = options;
   const input = typedInput(
     () => parsePreviewInput({ ...selector, operator, reason, flows }),

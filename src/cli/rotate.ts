@@ -17,10 +17,10 @@ import { EXIT, exitCodeOf, exitCodeOfReport, type ExitCode } from './exit-codes.
 import { follow, type Seen, type Watched } from './follow.js';
 import { watchInterrupts } from './interrupts.js';
 import { openInventory } from './open-inventory.js';
+import { runbookFor } from '../runbooks/index.js';
 import { invocation } from './invocation.js';
 import { runLink, type Ui } from './links.js';
 import { describeRun, queryStatus, type Ending } from './runs.js';
-import { runbookFor } from './runbooks.js';
 import { selectorArgument } from './selectors.js';
 import { readSettings } from './settings.js';
 import type { TemporalClient } from './temporal.js';
@@ -48,7 +48,7 @@ export async function rotate(context: Context, refText: string, options: RotateO
     () => parseRotateInput({ ...selector, operator, reason, ...(note === undefined ? {} : { note }) }),
     `rotate ${refText} --operator ana@example.test`,
   );
-  const workflowType = runbookFor(refs.map((ref) => inventory.kindOf(ref)));
+  const [workflowType = ''] = refs.map((ref) => runbookFor(inventory.kindOf(ref), ref).workflow);
   const queues = inventory.queuesOf(refs);
   return await runAndWatch(context, { workflowType, selector, refs, input, queues, verb: 'rotates' }, options);
 }

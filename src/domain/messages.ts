@@ -8,12 +8,6 @@ import { REASONS } from './reason.js';
 import { NAME_PATTERN } from './refs.js';
 import { looksSecret } from './secret-looking.js';
 
-export const WORKFLOW_TYPES = {
-  session: 'rotateSessionSecret',
-  database: 'swapDatabaseCredential',
-  encryption: 'rotateEncryptionKey',
-} as const;
-
 /** Runs of this one change no secret: its id is `backup:SYSTEM/ENV/NAME`. */
 export const BACKUP_WORKFLOW_TYPE = 'backUpSecrets';
 

@@ -1,11 +1,11 @@
 /** From the inventory and a request to the plan of one run: pure, so the same request gives the same plan. */
 import { createHash } from 'node:crypto';
 import { canonicalJson } from '../domain/canonical-json.js';
-import { KeyturnError } from '../domain/errors.js';
 import { DEFAULT_TASK_QUEUE } from '../domain/messages.js';
 import type { PlannedSwap, RotationPlan } from '../domain/plan.js';
 import type { Reason } from '../domain/reason.js';
-import { formatRef, type SecretRef, type SecretSelector } from '../domain/refs.js';
+import { type SecretRef, SecretSelector } from '../domain/refs.js';
+import { runbookFor } from '../runbooks/index.js';
 import { decide, type Decisions } from './decide.js';
 import { planEncryption } from './encryption.js';
 import { findSecret, findSecrets } from './find.js';
@@ -45,15 +45,7 @@ export function expandSelector(inventory: Inventory, selector: SecretSelector): 
 export function resolvePlan(inventory: Inventory, request: PlanRequest): RotationPlan {
   const found = findSecret(inventory, request.ref);
   const { system, environment, secret } = found;
-  if (secret.kind === 'provider') {
-    throw new KeyturnError(
-      'no-runbook',
-      `this version has no runbook for secrets of kind "${secret.kind}" (${formatRef(request.ref)})`,
-      {
-        hint: 'it rotates kinds session, signing, token, database and encryption; carry this one out by hand, as its own runbook says',
-      },
-    );
-  }
+  runbookFor(secret.kind, request.ref);
   const resolver = new Resolver(found, request.variables);
   const swap =
     secret.kind === 'database' ? planSwap(found, resolver, { at: new Date().toISOString(), ...request }) : null;

@@ -24,6 +24,7 @@ import '../runbooks/backup/steps.js';
 import '../runbooks/database-swap/steps.js';
 import '../runbooks/encryption/steps.js';
 import '../runbooks/lost-key/steps.js';
+import '../runbooks/index.js';
 import '../runbooks/rows.js';
 import '../runbooks/session/steps.js';
 import './lib/failures.js';

@@ -51,7 +51,10 @@ async function newRole(run: SwapRun, plan: SwapPlan, company: Company): Promise<
   const { taskQueue, swap } = plan;
   const { hold, takenOver, oldRole } = await beginSwap(run, swap);
   // A run that was terminated had dropped it: there is no way back, and little left to do.
-  if (oldRole === 'gone') return await dropForGood(run, hold);
+  if (oldRole === 'gone') {
+    await dropForGood(run, hold);
+    return;
+  }
 
   await run.step('create', () => effects(`Create the new role`, taskQueue).createRole(hold), {
     undo: () => persistentEffects('Undo: remove the new role', taskQueue).removeNewRole(hold),

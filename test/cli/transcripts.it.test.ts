@@ -118,7 +118,9 @@ describe('the inventory', () => {
     const shop = await writeShop(keyturn, 'shop');
     const { exitCode, stderr } = await keyturn.run(['--inventory', shop, 'plan', 'shop/staging/STRIPE_KEY']);
     expect(exitCode).toBe(2);
-    expect(stderr).toContain('kind "provider"\nhint: kinds with one: session, signing, token');
+    expect(stderr).toContain(
+      'kind "provider" (shop/staging/STRIPE_KEY)\nhint: it rotates kinds session, signing, token',
+    );
   });
 });
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { foreseenSteps } from '../../src/runbooks/outline-of.js';
+import { foreseenSteps } from '../../src/runbooks/index.js';
 import type { RotationPlan } from '../../src/domain/plan.js';
 import { loadInventory } from '../../src/inventory/load.js';
 import { InventoryError } from '../../src/inventory/problems.js';

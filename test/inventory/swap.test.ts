@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { RotationPlan } from '../../src/domain/plan.js';
-import { foreseenSteps } from '../../src/runbooks/outline-of.js';
+import { foreseenSteps } from '../../src/runbooks/index.js';
 import { loadInventory } from '../../src/inventory/load.js';
 import { InventoryError } from '../../src/inventory/problems.js';
 import { resolvePlan } from '../../src/inventory/resolve.js';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RotationPlan } from '../../src/domain/plan.js';
 import { approvalSpec } from '../../src/domain/specs/policy.js';
-import { foreseenSteps } from '../../src/runbooks/outline-of.js';
+import { foreseenSteps } from '../../src/runbooks/index.js';
 import { overlapMilliseconds } from '../../src/runbooks/session/steps.js';
 import { fullPlan, planOf } from '../workflows/support/plan.js';
 

@@ -13,7 +13,7 @@ export const METHOD_OF_RECOVERY = 'recover lost key';
 export type RecoveryPlan = EncryptionPlan & { readonly recovery: PlannedRecovery };
 
 export function isRecovery(plan: RotationPlan): plan is RecoveryPlan {
-  return isEncryption(plan) && plan.recovery !== undefined && plan.recovery !== null;
+  return isEncryption(plan) && plan.recovery !== undefined;
 }
 
 const destroys = ({ recovery }: RecoveryPlan): boolean => recovery.unreadable === 'truncate';

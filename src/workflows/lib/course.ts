@@ -1,10 +1,10 @@
 /** What a run remembers on its way: how to undo, what stays, what people must do, and how far back it can go. */
 import type { IfCancelled } from '../../domain/cancelling.js';
 import type { Evidence } from '../../domain/evidence.js';
-import { STEERING, UNDOING } from '../../domain/messages.js';
 import type { RotationPlan } from '../../domain/plan.js';
 import { notProven, type Proof } from '../../domain/proof.js';
 import type { StepRecord } from '../../domain/report.js';
+import { runbookOf } from '../../runbooks/index.js';
 import type { Board } from './board.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import { ServiceLock } from './service-lock.js';
@@ -52,7 +52,7 @@ export class Course {
   ) {
     this.services = new ServiceLock(plan, board, gates.resets);
     this.steering = new Steering(gates);
-    this.steering.register(plan.swap ? STEERING : UNDOING);
+    this.steering.register(runbookOf(plan).steering);
     board.ifCancelled = () => this.ifCancelled();
   }
 

@@ -1,11 +1,11 @@
 /** How a run ends: what was begun is undone, the end is recorded, and the failure or the report says how things stand. */
 import { isCancellation } from '@temporalio/workflow';
-import type { RotationPlan } from '../../domain/plan.js';
 import { NO_PROOF_DECLARED, proofInWords } from '../../domain/proof.js';
 import { exposedValue } from '../../domain/reason.js';
 import { formatRef } from '../../domain/refs.js';
 import type { Outcome, RotationReport } from '../../domain/report.js';
 import { FAILURE_TYPES } from '../../domain/status.js';
+import { runbookOf } from '../../runbooks/index.js';
 import { askAfterThreeAttempts } from './activities.js';
 import type { Course } from './course.js';
 import { Aborted, answer, endsRun, hintOf, isNo, reasonOf, Rejected, whatFailed } from './failures.js';
@@ -101,7 +101,7 @@ export class Ending {
         const rest = left > 0 ? `, and ${left} earlier step(s) are not undone either` : '';
         return this.stop(
           `undoing "${this.course.board.titleOf(step)}" failed: ${reasonOf(failure)}${rest}`,
-          hintOf(failure) ?? `docs/runbooks/${documentOf(plan)}.md, "Recovery by hand", says how`,
+          hintOf(failure) ?? `docs/runbooks/${runbookOf(plan).page}.md, "Recovery by hand", says how`,
         );
       }
     }
@@ -155,12 +155,6 @@ export class Ending {
     this.course.board.finish(report);
     return report;
   }
-}
-
-function documentOf({ swap, encryption, recovery }: RotationPlan): string {
-  if (recovery) return 'recover-lost-key';
-  if (encryption) return 'rotate-encryption-key';
-  return swap ? 'swap-database-credential' : 'rotate-session-secret';
 }
 
 function stopped(how: string, report: RotationReport): Error {

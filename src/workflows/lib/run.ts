@@ -116,7 +116,7 @@ export class Run<K extends string = never> {
   }
 
   private async enter({ undo, beginsChange }: StepOutline): Promise<void> {
-    if (undo === 'forward') return await this.passNoReturn();
+    if (undo === 'forward') await this.passNoReturn();
     if (!beginsChange) return;
     this.board.changes();
     if (!isExposed(this.plan.reason)) return;
