@@ -4,7 +4,7 @@ import { canonicalJson } from '../domain/canonical-json.js';
 import { DEFAULT_TASK_QUEUE } from '../domain/messages.js';
 import type { PlannedSwap, RotationPlan } from '../domain/plan.js';
 import type { Reason } from '../domain/reason.js';
-import { type SecretRef, SecretSelector } from '../domain/refs.js';
+import type { SecretRef, SecretSelector } from '../domain/refs.js';
 import { runbookFor } from '../runbooks/index.js';
 import { decide, type Decisions } from './decide.js';
 import { planEncryption } from './encryption.js';

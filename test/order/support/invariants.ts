@@ -1,6 +1,6 @@
 /** What must hold of every run of every runbook, whatever became of it: by the world's end, its report and the ledger. */
 import type { IfCancelled } from '../../../src/domain/cancelling.js';
-import type { StepOutline } from '../../../src/domain/outline.js';
+import type { StepOutline } from '../../../src/domain/steps.js';
 import { isExposed, type Reason } from '../../../src/domain/reason.js';
 import type { RotationReport, StepRecord } from '../../../src/domain/report.js';
 import { NEW_ROLE } from './plans.js';

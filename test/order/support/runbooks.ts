@@ -1,9 +1,9 @@
 /** Every runbook that is taken through the matrix. A new one names itself here, and gets all of it. */
-import { BACKUP_WORKFLOW_TYPE, RECOVER_WORKFLOW_TYPE, WORKFLOW_TYPES } from '../../../src/domain/messages.js';
+import { BACKUP_WORKFLOW_TYPE, RECOVER_WORKFLOW_TYPE } from '../../../src/domain/messages.js';
 import { backupWorkflowId, type BackupPlan } from '../../../src/domain/backup.js';
-import { outlineBackup } from '../../../src/domain/backup-runbook.js';
-import type { StepOutline } from '../../../src/domain/outline.js';
-import { outlineOf } from '../../../src/domain/outline-of.js';
+import { outlineOf, type StepOutline } from '../../../src/domain/steps.js';
+import { BACKUP_STEPS } from '../../../src/runbooks/backup/steps.js';
+import { foreseenSteps } from '../../../src/runbooks/index.js';
 import type { RotationPlan } from '../../../src/domain/plan.js';
 import type { Reason } from '../../../src/domain/reason.js';
 import { rotationWorkflowId } from '../../../src/domain/refs.js';
@@ -29,14 +29,14 @@ const BOTH: readonly Reason[] = ['routine', 'leak'];
 export const RUNBOOKS: readonly Runbook[] = [
   {
     name: 'session secret, replaced',
-    type: WORKFLOW_TYPES.session,
+    type: 'rotateSessionSecret',
     reasons: BOTH,
     kind: 'replaced',
     plan: (...named) => plan(...named, { overlap: null, method: 'replace' }),
   },
   {
     name: 'session secret, with overlap',
-    type: WORKFLOW_TYPES.session,
+    type: 'rotateSessionSecret',
     // After a leak no plan has an overlap.
     reasons: ['routine'],
     kind: 'overlapping',
@@ -44,7 +44,7 @@ export const RUNBOOKS: readonly Runbook[] = [
   },
   {
     name: 'database credential, copy',
-    type: WORKFLOW_TYPES.database,
+    type: 'swapDatabaseCredential',
     reasons: BOTH,
     kind: 'credential',
     plan: (...named) =>
@@ -58,7 +58,7 @@ export const RUNBOOKS: readonly Runbook[] = [
   },
   {
     name: 'database credential, group of its first generation',
-    type: WORKFLOW_TYPES.database,
+    type: 'swapDatabaseCredential',
     reasons: ['routine'],
     kind: 'credential',
     plan: (...named) =>
@@ -72,7 +72,7 @@ export const RUNBOOKS: readonly Runbook[] = [
   },
   {
     name: 'database password in place',
-    type: WORKFLOW_TYPES.database,
+    type: 'swapDatabaseCredential',
     reasons: BOTH,
     kind: 'password in place',
     plan: (...named) =>
@@ -86,7 +86,7 @@ export const RUNBOOKS: readonly Runbook[] = [
   },
   {
     name: 'encryption key, in one transaction',
-    type: WORKFLOW_TYPES.encryption,
+    type: 'rotateEncryptionKey',
     reasons: BOTH,
     kind: 'key',
     plan: (...named) =>
@@ -100,7 +100,7 @@ export const RUNBOOKS: readonly Runbook[] = [
   },
   {
     name: 'encryption key, online',
-    type: WORKFLOW_TYPES.encryption,
+    type: 'rotateEncryptionKey',
     reasons: BOTH,
     kind: 'key',
     plan: (...named) =>
@@ -148,5 +148,5 @@ export function inputOf(runbook: Runbook, { ref }: RotationPlan, { ref: backup }
 }
 
 export function outlineFor(runbook: Runbook, rotation: RotationPlan): StepOutline[] {
-  return runbook.backup ? outlineBackup(backupPlan(rotation)) : outlineOf(rotation);
+  return runbook.backup ? outlineOf(BACKUP_STEPS, backupPlan(rotation)) : foreseenSteps(rotation);
 }
