@@ -51,6 +51,7 @@ async function carryOut(run: Run<KeyOf<typeof RECOVERY_STEPS>>, plan: RecoveryPl
     await run.step('settle', () =>
       Promise.resolve({ summary: `of run ${left.rotation} ${cameTo(left)}: its key is used on` }),
     );
+  }
   const runOn = found.stoppable.length < plan.services.length;
   const services = new StandingServices(
     run,
