@@ -65,13 +65,17 @@ const MIGRATION_LOCK = '7738151096083509761';
  * role's: who owns it could change what is made in it. And what PostgreSQL throws.
  */
 export async function migrate(client: PoolClient, migrations: readonly Migration[] = MIGRATIONS): Promise<void> {
+  // Before anything in the schema is read: a table of somebody else's may run their code as whoever reads it.
+  await demandOwnSchema(client);
   if (missing(await appliedVersions(client), migrations).length === 0) return;
   await client.query('BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE');
   try {
     await client.query('SELECT pg_advisory_xact_lock($1::bigint)', [MIGRATION_LOCK]);
     // Read again: somebody else may have been at it while this one waited for the lock.
+    await demandOwnSchema(client);
     const applied = await appliedVersions(client);
     await client.query('CREATE SCHEMA IF NOT EXISTS keyturn');
+    // And again: made by somebody else in between, it is not written to.
     await demandOwnSchema(client);
     await client.query(`CREATE TABLE IF NOT EXISTS keyturn.migrations (
       version integer PRIMARY KEY, name text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`);
@@ -99,15 +103,19 @@ export async function demandTables(client: PoolClient): Promise<void> {
 }
 
 async function demandOwnSchema(client: PoolClient): Promise<void> {
-  const { rows } = await client.query<{ owner: string; own: boolean; me: string }>(
-    `SELECT pg_get_userbyid(nspowner)::text AS owner, nspowner = r.oid AS own, current_user::text AS me
-       FROM pg_catalog.pg_namespace, pg_catalog.pg_roles r WHERE nspname = 'keyturn' AND r.rolname = current_user`,
+  const { rows } = await client.query<{ what: string; owner: string; own: boolean; me: string }>(
+    `SELECT what, pg_get_userbyid(owner)::text AS owner, owner = r.oid AS own, current_user::text AS me
+       FROM (SELECT 'schema' AS what, nspowner AS owner FROM pg_catalog.pg_namespace WHERE nspname = 'keyturn'
+             UNION ALL
+             SELECT 'table ' || relname, relowner FROM pg_catalog.pg_class
+              WHERE relnamespace = (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = 'keyturn') AND relkind IN ('r', 'p', 'v', 'm', 'f')) AS things,
+            pg_catalog.pg_roles r WHERE r.rolname = current_user`,
   );
-  const [schema] = rows;
-  if (!schema || schema.own) return;
+  const foreign = rows.find(({ own }) => !own);
+  if (!foreign) return;
   throw new KeyturnError(
     'ledger-misconfigured',
-    `the ledger's schema belongs to "${schema.owner}", not to "${schema.me}"`,
+    `the ledger's ${foreign.what} belongs to "${foreign.owner}", not to "${foreign.me}"`,
     {
       hint: `sign in as its owner; if that is the worker's role, give schema, tables and function another owner first`,
     },

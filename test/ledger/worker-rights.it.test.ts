@@ -198,6 +198,41 @@ describe('whoever migrates', () => {
     }
   });
 
+  test("reads nothing in a schema that is another's: a policy there would run as the ledger's owner", async () => {
+    const early = await freshLedger('rights_policy', { migrated: false });
+    const owner = freshRoleName('policy_owner');
+    await on(
+      early.ownerUrl,
+      [
+        `CREATE ROLE "${owner}" LOGIN PASSWORD 'owner-of-the-ledger' NOSUPERUSER`,
+        `GRANT CONNECT, CREATE ON DATABASE "${early.name}" TO "${owner}"`,
+        `CREATE SCHEMA keyturn AUTHORIZATION "${early.role}"`,
+        `CREATE SEQUENCE keyturn.taken`,
+        `CREATE FUNCTION keyturn.take() RETURNS boolean LANGUAGE sql AS $$ SELECT nextval('keyturn.taken') > 0 $$`,
+        `CREATE TABLE keyturn.migrations (version integer, name text, applied_at timestamptz)`,
+        `INSERT INTO keyturn.migrations VALUES (1, 'theirs', now())`,
+        `ALTER TABLE keyturn.migrations ENABLE ROW LEVEL SECURITY`,
+        `CREATE POLICY takes ON keyturn.migrations USING (keyturn.take())`,
+        `GRANT USAGE ON SCHEMA keyturn TO PUBLIC`,
+        `GRANT ALL ON ALL TABLES IN SCHEMA keyturn TO PUBLIC`,
+        `GRANT ALL ON ALL SEQUENCES IN SCHEMA keyturn TO PUBLIC`,
+      ].join('; '),
+    );
+    const url = new URL(early.ownerUrl);
+    url.username = owner;
+    url.password = 'owner-of-the-ledger';
+    try {
+      const error = await failure(migrateLedger(url.href, early.role));
+      expect(error.message).toContain(`belongs to "${early.role}", not to "${owner}"`);
+      await on(
+        early.ownerUrl,
+        `DO $$ BEGIN IF (SELECT is_called FROM keyturn.taken) THEN RAISE 'it ran'; END IF; END $$`,
+      );
+    } finally {
+      await on(early.ownerUrl, `DROP OWNED BY "${owner}"; DROP ROLE "${owner}"`);
+    }
+  });
+
   test('may be one who is no superuser', async () => {
     const bare = await freshLedger('rights_bare', { migrated: false });
     const owner = freshRoleName('bare_owner');

@@ -1,9 +1,8 @@
 /** Every call of a database credential’s swap, disturbed in every way: whatever becomes of it, the invariants hold. */
 import { describe, it } from 'vitest';
-import { WORKFLOW_TYPES } from '../../src/domain/messages.js';
 import { LONG_MS, matricesOf } from './support/every-step.js';
 
-describe.each(matricesOf(({ type }) => type === WORKFLOW_TYPES.database))(
+describe.each(matricesOf(({ type }) => type === 'swapDatabaseCredential'))(
   '$name, $reason',
   ({ undisturbed, disturbed }) => {
     it('undisturbed completes', undisturbed);

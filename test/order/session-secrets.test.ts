@@ -1,9 +1,8 @@
 /** Every call of a session secret’s rotation, disturbed in every way: whatever becomes of it, the invariants hold. */
 import { describe, it } from 'vitest';
-import { WORKFLOW_TYPES } from '../../src/domain/messages.js';
 import { LONG_MS, matricesOf } from './support/every-step.js';
 
-describe.each(matricesOf(({ type }) => type === WORKFLOW_TYPES.session))(
+describe.each(matricesOf(({ type }) => type === 'rotateSessionSecret'))(
   '$name, $reason',
   ({ undisturbed, disturbed }) => {
     it('undisturbed completes', undisturbed);

@@ -292,7 +292,7 @@ export const FAILURES: Readonly<Record<string, readonly Failure[]>> = {
       what: 'Tokens live on after the switch, and clocks differ',
       holds: 'Both values are accepted for as long as a token may live, and the skew',
       tests: [
-        'domain/session-runbook › an overlap lasts as long as a token may live, and clocks may differ',
+        'runbooks/session › an overlap lasts as long as a token may live, and clocks may differ',
         'workflows/rotate-session-secret › with overlap deploys three times, waits out the token lifetime, and stays under 150 events',
         SESSION,
       ],
