@@ -1,9 +1,8 @@
 /** Every call of an online rotation of an encryption key, disturbed in every way: whatever becomes of it, the invariants hold. */
 import { describe, it } from 'vitest';
-import { WORKFLOW_TYPES } from '../../src/domain/messages.js';
 import { LONG_MS, matricesOf } from './support/every-step.js';
 
-describe.each(matricesOf(({ type, name }) => type === WORKFLOW_TYPES.encryption && name.endsWith('online')))(
+describe.each(matricesOf(({ type, name }) => type === 'rotateEncryptionKey' && name.endsWith('online')))(
   '$name, $reason',
   ({ undisturbed, disturbed }) => {
     it('undisturbed completes', undisturbed);
