@@ -16,7 +16,8 @@ import { temporaryDirectory } from '../../src/embedded/directories.js';
 import { fernetToken } from '../ciphers/support.js';
 import { afterwards } from '../support/afterwards.js';
 import { randomFrom } from '../support/random.js';
-import { freshDatabase } from '../support/servers.js';
+import { makeHostile } from '../support/hostile-database.js';
+import { freshDatabase, freshRoleName } from '../support/servers.js';
 import { freshKey } from '../workflows/encryption/support/fernet.js';
 import { openStage, type Stage } from './support/stage.js';
 
@@ -111,6 +112,7 @@ async function systemsOf(): Promise<{ directory: string; database: pg.Client; na
   const workspace = await temporaryDirectory('reencrypt-crash');
   const directory = join(workspace.path, 'systems');
   const { url } = await freshDatabase('reencrypt_crash');
+  await makeHostile(url, freshRoleName('reencrypt_crash'));
   const database = new pg.Client({ connectionString: url });
   await database.connect();
   afterwards(() => workspace.remove());

@@ -9,7 +9,8 @@ import { expect, test } from 'vitest';
 import type { ExampleSystem } from '../../src/demo/systems.js';
 import { temporaryDirectory } from '../../src/embedded/directories.js';
 import { afterwards } from '../support/afterwards.js';
-import { freshDatabase } from '../support/servers.js';
+import { makeHostile } from '../support/hostile-database.js';
+import { freshDatabase, freshRoleName } from '../support/servers.js';
 import { freshKey, opened, sealed } from '../workflows/encryption/support/fernet.js';
 import { KeyWriters } from './support/key-writers.js';
 import { openStage, type Stage } from './support/stage.js';
@@ -25,6 +26,7 @@ const MOST_MEGABYTES = 300;
 
 test(`${ROWS} rows beside eight writers: no write is lost, no request fails`, { timeout: PATIENCE_MS }, async () => {
   const { url } = await freshDatabase('reencrypt_online');
+  await makeHostile(url, freshRoleName('reencrypt_online'));
   const workspace = await temporaryDirectory('reencrypt-online');
   afterwards(() => workspace.remove());
   const directory = join(workspace.path, 'vault');

@@ -16,6 +16,7 @@ import { SecretValue } from '../../src/domain/secret-value.js';
 import { temporaryDirectory } from '../../src/embedded/directories.js';
 import { loadInventory } from '../../src/inventory/load.js';
 import { resolvePlan } from '../../src/inventory/resolve.js';
+import { makeHostile } from '../support/hostile-database.js';
 import { freshDatabase, freshRoleName } from '../support/servers.js';
 import { EXAMPLES } from './support/running-system.js';
 
@@ -50,6 +51,7 @@ describe.skipIf(engine.exitCode !== 0)(`mediavault under Compose (image ${IMAGE}
     const role = freshRoleName('mediavault_compose');
     const password = new SecretValue(secret());
     await createApplicationRole(database.url, role, password);
+    await makeHostile(database.url, role, { adopt: false });
     const port = String(await getPort({ host: '127.0.0.1', reserve: true }));
     const settings = {
       SESSION_SECRET: secret(),

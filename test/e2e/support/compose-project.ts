@@ -13,6 +13,7 @@ import { SecretValue } from '../../../src/domain/secret-value.js';
 import { temporaryDirectory } from '../../../src/embedded/directories.js';
 import { EXAMPLES } from '../../examples/support/running-system.js';
 import { IMAGE } from '../../support/engine.js';
+import { makeHostile } from '../../support/hostile-database.js';
 import { freshDatabase, freshRoleName } from '../../support/servers.js';
 
 const COOKIE = 'mediavault.sid';
@@ -56,6 +57,7 @@ export async function composeProject(taskQueue: string): Promise<ComposeProject>
   const role = freshRoleName('mediavault_e2e');
   const password = new SecretValue(secret());
   await createApplicationRole(database.url, role, password);
+  await makeHostile(database.url, role, { adopt: false });
   const port = String(await getPort({ host: HOST, reserve: true }));
   const settings = {
     SESSION_SECRET: secret(),
