@@ -115,22 +115,26 @@ describe('rotate --wait', () => {
     expect(file).toContain(firstValue('production'));
   }, 60_000);
 
-  test('a step that fails and is tried again is no silence: attempt, why and when next, wherever the step is', async () => {
-    const ref = 'cli-retried/staging/SESSION_SECRET';
-    const watching = keyturn.start(['rotate', ref, '--operator', 'ana', '--wait'], env);
-    await said(watching, 'not done yet: attempt');
-    const failed = String.raw`attempt \d+ failed: web: sh -c .* exited with 9.*it is tried again`;
-    const now = async (...of: string[]): Promise<string> => (await run('status', ...of)).stdout;
-    // Between two attempts; and visibility follows a moment later.
-    await Promise.all([
-      expect.poll(() => now(ref)).toMatch(new RegExp(String.raw`^not done yet: ${failed} at \d{4}-\d\d-\d\dT`, 'm')),
-      expect.poll(() => now()).toMatch(new RegExp(`cli-retried.*${failed}`)),
-    ]);
-    await keyturn.write('mended', '');
-    const { exitCode, stdout, all } = await watching;
-    expect(exitCode, all).toBe(0);
-    expect(stdout).toMatch(new RegExp(`^not done yet: ${failed}`, 'm'));
-  }, 120_000);
+  inDeep.test(
+    'a step that fails and is tried again is no silence: attempt, why and when next, wherever the step is',
+    async () => {
+      const ref = 'cli-retried/staging/SESSION_SECRET';
+      const watching = keyturn.start(['rotate', ref, '--operator', 'ana', '--wait'], env);
+      await said(watching, 'not done yet: attempt');
+      const failed = String.raw`attempt \d+ failed: web: sh -c .* exited with 9.*it is tried again`;
+      const now = async (...of: string[]): Promise<string> => (await run('status', ...of)).stdout;
+      // Between two attempts; and visibility follows a moment later.
+      await Promise.all([
+        expect.poll(() => now(ref)).toMatch(new RegExp(String.raw`^not done yet: ${failed} at \d{4}-\d\d-\d\dT`, 'm')),
+        expect.poll(() => now()).toMatch(new RegExp(`cli-retried.*${failed}`)),
+      ]);
+      await keyturn.write('mended', '');
+      const { exitCode, stdout, all } = await watching;
+      expect(exitCode, all).toBe(0);
+      expect(stdout).toMatch(new RegExp(`^not done yet: ${failed}`, 'm'));
+    },
+    120_000,
+  );
 
   inDeep.test(
     'interrupted leaves the run going, says so, and exits 130',

@@ -10,6 +10,7 @@ import type { Login, Server } from '../../../src/databases/server.js';
 import type { KeyturnError } from '../../../src/domain/errors.js';
 import { startVersion, type TestServer } from '../../support/postgres-versions.js';
 import { connectAs, failureOf, inDatabase, newPassword, prepare, serverFor } from './support.js';
+import { inDeep } from '../../support/deep.js';
 import { goesOn } from '../../support/meanwhile.js';
 
 let postgres: TestServer;
@@ -29,7 +30,7 @@ beforeAll(async () => {
   server = serverFor(postgres, { administrator });
 });
 
-test('a session that does not end is named, and ended when its server process moves again', async () => {
+inDeep.test('a session that does not end is named, and ended when its server process moves again', async () => {
   const stuck = await connectAs(postgres, v1, 'stuck-report');
   const { rows } = await stuck.client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
   const { pid } = rows[0]!;
@@ -47,7 +48,7 @@ test('a session that does not end is named, and ended when its server process mo
   await stuck.ended;
 });
 
-test('a client that comes back at once is named: it may still log in', async () => {
+inDeep.test('a client that comes back at once is named: it may still log in', async () => {
   const over = new AbortController();
   // Each in a rhythm of its own: with one alone a look may fall between its end and its coming back.
   const pool = Promise.all(
@@ -194,7 +195,7 @@ test('a watch that another worker has finished all but a moment of ends after th
   expect(performance.now() - started).toBeLessThan(60_000);
 });
 
-test('a server without log files, and one that stops meanwhile, are answers, not errors', async () => {
+inDeep.test('a server without log files, and one that stops meanwhile, are answers, not errors', async () => {
   const plain = await startVersion(18);
   if (typeof plain === 'string') throw new Error(plain);
   await plain.sql('CREATE DATABASE app');

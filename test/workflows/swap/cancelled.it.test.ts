@@ -77,7 +77,7 @@ describe.each(sampled(SCENARIOS, 1))('$name', ({ given, forward }) => {
 
 describe('while nothing is done', () => {
   const gates = ['wave', 'promote', 'drop'];
-  it.each(sampled(['wave', 'promote', 'drop', 'Keep the old role', 'Watch for rejected log-ins'], 2))(
+  it.each(sampled(['wave', 'promote', 'drop', 'Keep the old role', 'Watch for rejected log-ins'], 1))(
     'cancelled while it waits (%s): the world is as before',
     async (where) => {
       const given = { strategy: 'copy', gates, observe: '10s', delay: '10s' } as const;

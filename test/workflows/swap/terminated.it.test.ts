@@ -26,7 +26,7 @@ describe.each(sampled(SCENARIOS, 1))('$name', ({ given }) => {
     const { calls } = undisturbed;
     // Once the old credential is destroyed, the next run begins a rotation of its own.
     const places = calls.slice(0, calls.indexOf('forgetPrevious 1'));
-    const wrong = await inParallel(sampled(places, 4), async (call) => {
+    const wrong = await inParallel(sampled(places, 2), async (call) => {
       const system = await stage.system(given);
       try {
         const handle = stage.runIn(system, 'production');
