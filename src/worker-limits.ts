@@ -24,6 +24,8 @@ const RUN = 0.5 * MEGABYTE;
 /** The cache gets this part of the memory. A worker without any takes a fourth of a gigabyte, and its programs need theirs. */
 const PART = 0.1;
 const [FEWEST_RUNS, MOST_RUNS] = [50, 500];
+/** More are not busy at once; one that waits for people or time needs no place. */
+const RUNS_PER_PROCESSOR = 100;
 /** Most of them wait, for a program or a service. */
 const PER_PROCESSOR = 50;
 const MOST_ACTIVITIES = 500;
@@ -32,7 +34,9 @@ const MOST_ACTIVITIES = 500;
 export function limitsOf(variables: Readonly<Record<string, string | undefined>>, means = meansHere()): WorkerLimits {
   const cached = Math.floor((means.memory * PART) / RUN);
   return {
-    cachedRuns: numberIn(variables, 'KEYTURN_CACHED_RUNS') ?? Math.min(Math.max(cached, FEWEST_RUNS), MOST_RUNS),
+    cachedRuns:
+      numberIn(variables, 'KEYTURN_CACHED_RUNS') ??
+      Math.min(Math.max(cached, FEWEST_RUNS), RUNS_PER_PROCESSOR * means.processors, MOST_RUNS),
     activities:
       numberIn(variables, 'KEYTURN_ACTIVITIES_AT_ONCE') ?? Math.min(PER_PROCESSOR * means.processors, MOST_ACTIVITIES),
   };
