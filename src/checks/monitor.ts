@@ -74,7 +74,8 @@ export async function watchMonitors(monitors: readonly PlannedMonitor[], options
       if (final && reading.now.misses === 0) return;
       const pause = final || lacksBaseline(monitor, reading.now) ? RETRY_AFTER : untilNext(monitor);
       if (pause > 0) await clock.sleep(pause, inner.signal);
-      final = clock.now() >= until + others.paused;
+      // A timer may come a millisecond early by the clock: that is no reading more.
+      final = clock.now() + 1 >= until + others.paused;
     }
   };
   const untilNext = (monitor: PlannedMonitor): number =>

@@ -1,8 +1,13 @@
 /** What integration tests share: one Temporal dev server and one PostgreSQL, started once a run by global-setup.ts. */
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import pg from 'pg';
-import { afterAll, inject } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
+import { temporaryDirectory } from '../../src/embedded/directories.js';
+import { startPostgres, type Postgres } from '../../src/embedded/postgres.js';
+// Before the hooks below, so that a server is stopped after what it holds is gone.
+import { afterwards } from './afterwards.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -27,6 +32,34 @@ export interface FreshDatabase {
   drop(): Promise<void>;
 }
 
+let own: { readonly server: Postgres; readonly log: string } | null = null;
+
+/**
+ * To be called first in a file whose steps look through all databases of the server, and are not tried again: one that another file makes
+ * or drops meanwhile would be a disturbance that nobody meant. What is fresh here is then on this server.
+ */
+export function useOwnServer(): void {
+  beforeAll(async () => {
+    const directory = await temporaryDirectory('own-postgres-log');
+    const log = join(directory.path, 'postgres.log');
+    const server = await startPostgres({ logFile: log, settings: { log_statement: 'all', max_connections: '100' } });
+    own = { server, log };
+    afterwards(async () => {
+      await server.stop();
+      await directory.remove();
+    });
+  });
+}
+
+/** Of the server that this file's databases are on, with every statement that it was sent. */
+export function postgresLog(): string {
+  return own?.log ?? inject('postgresLog');
+}
+
+function postgresUrl(): string {
+  return own?.server.url ?? inject('postgresUrl');
+}
+
 const databases = new Set<string>();
 const roles = new Set<string>();
 
@@ -35,7 +68,7 @@ export async function freshDatabase(prefix: string): Promise<FreshDatabase> {
   const name = uniqueName(prefix);
   await asAdministrator(`CREATE DATABASE ${pg.escapeIdentifier(name)}`);
   databases.add(name);
-  const url = new URL(inject('postgresUrl'));
+  const url = new URL(postgresUrl());
   url.pathname = `/${name}`;
   return { name, url: url.href, drop: () => dropDatabase(name) };
 }
@@ -90,7 +123,7 @@ async function dropRole(name: string): Promise<void> {
 }
 
 async function asAdministrator(statement: string): Promise<void> {
-  const client = new pg.Client({ connectionString: inject('postgresUrl') });
+  const client = new pg.Client({ connectionString: postgresUrl() });
   await client.connect();
   try {
     await client.query(statement);

@@ -1,7 +1,7 @@
 /** What happens to the two roles while both are in use, and in the middle of our own steps. */
 import { readFile } from 'node:fs/promises';
 import pg from 'pg';
-import { beforeAll, describe, expect, inject, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { actingGroup } from '../../../src/databases/roles/acting-group.js';
 import { carryOver } from '../../../src/databases/roles/carry-over.js';
 import { compareRights } from '../../../src/databases/roles/compare-rights.js';
@@ -13,12 +13,14 @@ import { inTransaction } from '../../../src/databases/roles/session.js';
 import { carryMappings } from '../../../src/databases/roles/user-mappings.js';
 import type { Server } from '../../../src/databases/server.js';
 import { freshHostileDatabase, type FreshHostileDatabase } from '../../support/hostile-database.js';
-import { freshRoleName } from '../../support/servers.js';
+import { freshRoleName, postgresLog, useOwnServer } from '../../support/servers.js';
 import { EQUAL, id, MARK, run, scramVerifier, serverOn } from './support/world.js';
 
 const verifier = scramVerifier('fresh-password');
 let app: FreshHostileDatabase;
 let server: Server;
+
+useOwnServer();
 
 beforeAll(async () => {
   app = await freshHostileDatabase('meanwhile');
@@ -212,7 +214,7 @@ it('a foreign server’s password is in no log when somebody else makes the same
   await expect(failing).rejects.toMatchObject({ code: 'query-failed' });
   // In order: once this is written, so is everything before it.
   await run(app.url, `SELECT 'written up to here, ${old}'`);
-  const log = (): Promise<string> => readFile(inject('postgresLog'), 'utf8');
+  const log = (): Promise<string> => readFile(postgresLog(), 'utf8');
   await expect.poll(log).toContain(`written up to here, ${old}`);
   const lines = (await log()).split('\n').filter((line) => line.includes(password));
   expect(lines.length).toBeGreaterThan(0);

@@ -12,12 +12,14 @@ import type { RolePair } from '../../../src/databases/roles/pair.js';
 import { forbidLogin } from '../../../src/databases/roles/toggle-login.js';
 import type { Server } from '../../../src/databases/server.js';
 import { freshHostileDatabase, type FreshHostileDatabase } from '../../support/hostile-database.js';
-import { freshDatabase, freshRoleName } from '../../support/servers.js';
+import { freshDatabase, freshRoleName, useOwnServer } from '../../support/servers.js';
 import { EQUAL, id, MARK, run, scramVerifier, serverOn } from './support/world.js';
 
 const verifier = scramVerifier('fresh-password');
 let app: FreshHostileDatabase;
 let server: Server;
+
+useOwnServer();
 
 beforeAll(async () => {
   app = await freshHostileDatabase('safety');

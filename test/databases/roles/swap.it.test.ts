@@ -8,7 +8,7 @@ import type { RolePair } from '../../../src/databases/roles/pair.js';
 import { forbidLogin, permitLogin } from '../../../src/databases/roles/toggle-login.js';
 import type { Server } from '../../../src/databases/server.js';
 import { freshHostileDatabase, type FreshHostileDatabase } from '../../support/hostile-database.js';
-import { freshRoleName } from '../../support/servers.js';
+import { freshRoleName, useOwnServer } from '../../support/servers.js';
 import { EQUAL, id, MARK, run, scramVerifier, serverOn, urlAs } from './support/world.js';
 
 const PASSWORD = 'a-password-of-the-new-role';
@@ -17,6 +17,8 @@ const verifier = scramVerifier(PASSWORD);
 let app: FreshHostileDatabase;
 let other: FreshHostileDatabase;
 let server: Server;
+
+useOwnServer();
 
 beforeAll(async () => {
   app = await freshHostileDatabase('roles_app');
