@@ -2,32 +2,38 @@
 import { expiryText } from '../domain/gate.js';
 import type { RotationPlan } from '../domain/plan.js';
 import { isExposed } from '../domain/reason.js';
-import type { GateName } from '../domain/specs/policy.js';
+import type { ApprovalSpec, GateName } from '../domain/specs/policy.js';
 import type { StepRow, Undo } from '../domain/steps.js';
 
 type Row<K extends string> = StepRow<RotationPlan, K>;
 
-/** @param undo where a no comes after the change: `afterChange`. */
+/** Asked where the policy names it. @param undo where a no comes after the change: `afterChange`. */
 export function gateRow<const N extends GateName>(
   name: N,
   what: string,
-  { undo, orIfNeeded = false }: { undo?: Row<string>['undo']; orIfNeeded?: boolean } = {},
+  undo: NonNullable<Row<string>['undo']> = 'nothing to undo',
 ): Row<`approve-${N}`> {
   return {
     ...gate(`approve-${name}`, name, what),
-    when: ({ approval }) => approval.gates.includes(name) || (orIfNeeded && 'if needed'),
-    ...(undo === undefined ? {} : { undo }),
+    // What no policy foresaw is not answered by a deadline.
+    detail: ({ approval }) => decisionOf(approval.gates.includes(name) ? approval : { ...approval, onExpiry: 'deny' }),
+    when: ({ approval }) => approval.gates.includes(name),
+    undo,
   };
 }
 
 /** A question that no policy has to ask for. */
 export function gate<const K extends string>(key: K, name: string, what: string): Row<K> {
-  return {
-    key,
-    gate: name,
-    title: `Approval: ${what}`,
-    detail: ({ approval }) => `${approval.approvers} approval(s), ${expiryText(approval)}`,
-  };
+  return { key, gate: name, title: `Approval: ${what}`, detail: ({ approval }) => decisionOf(approval) };
+}
+
+/** The same, where nobody's silence is a yes, whatever the policy says. */
+export function deniedGate<const K extends string>(key: K, name: string, what: string): Row<K> {
+  return { ...gate(key, name, what), detail: ({ approval }) => decisionOf({ ...approval, onExpiry: 'deny' }) };
+}
+
+function decisionOf(approval: ApprovalSpec): string {
+  return `${approval.approvers} approval(s), ${expiryText(approval)}`;
 }
 
 /** Where others may have the old value, only a failure of the change itself brings it back: what follows goes forward. */
@@ -79,14 +85,16 @@ export function lookingRows(
 }
 
 /**
- * Also where the run that this one finishes ran because others had its old value.
- * @param when in the plan already; else only where the proof fails.
+ * After a leak, where nothing shows the old value to be dead; also where the run that this one finishes was for one.
+ * @param undeclared no proof is declared, so the plan knows it already; else it is known once the proof has failed.
  */
-export function takeOnRow(when: (plan: RotationPlan) => boolean = () => false): Row<'take-on'> {
+export function endUnprovenRow(undeclared: (plan: RotationPlan) => boolean = () => false): Row<'take-on'> {
+  const seen = 'nothing has shown the old value to be dead: somebody must take that on';
+  const foreseen = 'no proof is declared: somebody must take on that nothing shows the old value to be dead';
   return {
     ...gate('take-on', 'unproven', 'end without a proof'),
-    detail: 'no proof is declared: somebody must take on that nothing shows the old value to be dead',
-    when: (plan) => (isExposed(plan.reason) && when(plan)) || 'if needed',
+    detail: (plan) => (undeclared(plan) ? foreseen : seen),
+    when: (plan) => (isExposed(plan.reason) && undeclared(plan)) || 'if needed',
     undo: 'forward',
   };
 }

@@ -47,7 +47,7 @@ async function carryOut(run: Run<KeyOf<typeof RECOVERY_STEPS>>, plan: RecoveryPl
   const left = found.leftBehind;
   const hold: RecoveryHold = { ...holdOf(plan), encryption, recovery, ...(left ? { rotation: left.rotation } : {}) };
   if (left) {
-    run.finishes(left);
+    run.earlier.isFinished(left);
     await run.step('settle', () =>
       Promise.resolve({ summary: `of run ${left.rotation} ${cameTo(left)}: its key is used on` }),
     );

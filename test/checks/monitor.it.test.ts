@@ -142,6 +142,15 @@ test('each is asked at its own interval, and the first breach ends all', async (
   expect(performance.now() - started).toBeLessThan(9_000);
 });
 
+test('a timer that comes a millisecond early by the clock is no reading more', async () => {
+  const { until, clock } = scriptedWindow();
+  let early = 0;
+  const late = { now: () => clock.now() - early, sleep: (pause: number) => ((early = 1), clock.sleep(pause)) };
+  const slow = { ...(await counter([1])), every: '10s' };
+  const { facts } = await watchMonitors([slow], { until, context, clock: late });
+  expect(facts?.['rejected.asked']).toBe(2);
+});
+
 test('a new worker goes on with the state of the last one: same baseline, nothing missed between them', async () => {
   const monitor = await counter([100, 101, 102, 107]);
   const controller = new AbortController();

@@ -2,8 +2,9 @@ import { describe, expect, test } from 'vitest';
 import type { RotationPlan } from '../../src/domain/plan.js';
 import { approvalSpec } from '../../src/domain/specs/policy.js';
 import { foreseenSteps } from '../../src/runbooks/index.js';
-import { overlapMilliseconds } from '../../src/runbooks/session/steps.js';
-import { fullPlan, planOf } from '../workflows/support/plan.js';
+import { overlapMilliseconds, SESSION_STEPS } from '../../src/runbooks/session/steps.js';
+import { outlineOf } from '../../src/domain/steps.js';
+import { fullPlan, planOf, tokenProof } from '../workflows/support/plan.js';
 
 const ASKED = { requestId: 'run', operator: 'ana', reason: 'routine', note: null } as const;
 const plan = (changes: Partial<RotationPlan> = {}): RotationPlan => ({ ...planOf('S', 'q'), ...ASKED, ...changes });
@@ -88,6 +89,30 @@ describe('the steps of a session secret', () => {
     ]);
     expect(step(full({ window }), 'window-retire').undo).toBe('nothing to undo');
     expect(keys(full({ window, overlap: null }))).not.toContain('window-retire');
+  });
+});
+
+describe('nothing is said that nobody has looked at', () => {
+  const of = (plan: RotationPlan, key: string) => outlineOf(SESSION_STEPS, plan).find((one) => one.key === key)!;
+  const unsigned = { kind: 'session', proof: null } as const;
+
+  test('a step that cannot see who signs is not called a look at it', () => {
+    expect(of(full(unsigned), 'signer').title).toBe('Which value the application signs with: not proven');
+    expect(of(full({ ...unsigned, proof: tokenProof }), 'signer').title).toMatch(/^See that what is issued/);
+  });
+
+  test('a proof that was declared, and failed, is not said to be lacking', () => {
+    const leak = { overlap: null, reason: 'leak' } as const;
+    expect(of(full({ ...leak, proof: null }), 'take-on')).toMatchObject({ ifNeeded: false });
+    expect(of(full({ ...leak, proof: null }), 'take-on').detail).toMatch(/^no proof is declared/);
+    expect(of(full(leak), 'take-on')).toMatchObject({ ifNeeded: true });
+    expect(of(full(leak), 'take-on').detail).not.toContain('no proof is declared');
+  });
+
+  test('a question that no policy foresaw is not said to be answered with yes by a deadline', () => {
+    const approval = approvalSpec.parse({ gates: ['promote'], onExpiry: 'approve' });
+    expect(of(full({ approval }), 'approve-promote').detail).toContain('then approved');
+    expect(of(full({ approval }), 'settle-take-on').detail).toContain('then denied');
   });
 });
 

@@ -11,7 +11,7 @@ const LISTED = 10;
  */
 const WHOLE = 1_200;
 const LONGEST = 30;
-/** Measured one after the other the same file takes up to two and a half times its share, by the files that run beside it. */
+/** A net: samples differ from tree to tree, and neighbours weigh. In two whole runs the longest file took 1.4 times its share (66 of 49 s). */
 const TOLERANCE = 2.5;
 /** Set to a file to write the seconds of every file to, as test/support/costs.json has them. */
 const WRITE = 'KEYTURN_TEST_COSTS';

@@ -98,7 +98,7 @@ describe.concurrent('an application that signs with the wrong one of two values'
         const words = /^not proven: no proof that signs in is declared, so nobody sees/;
         expect(report.steps).toContainEqual(
           expect.objectContaining({
-            name: 'See that what is issued is signed with the new value',
+            name: 'Which value the application signs with: not proven',
             evidence: { summary: expect.stringMatching(words) as string },
           }),
         );

@@ -15,7 +15,7 @@ import {
   names,
   recordRow,
   rolloutOf,
-  takeOnRow,
+  endUnprovenRow,
   takeOverRow,
   windowRow,
 } from '../rows.js';
@@ -136,7 +136,7 @@ export const SWAP_STEPS = stepTable<SwapPlan>()([
     detail: ({ swap }) => `log in with it on ${nodesOf(swap)}`,
     undo: 'forward',
   },
-  takeOnRow(),
+  endUnprovenRow(),
   {
     key: 'forget',
     title: 'Destroy the old credential',
@@ -169,7 +169,7 @@ export const PASSWORD_STEPS = stepTable<SwapPlan>()([
     detail: 'log in with it, and with the new one',
     undo: 'forward',
   },
-  takeOnRow(),
+  endUnprovenRow(),
   {
     key: 'forget',
     title: 'Destroy the old password',

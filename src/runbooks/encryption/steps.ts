@@ -12,7 +12,7 @@ import {
   names,
   recordRow,
   rolloutOf,
-  takeOnRow,
+  endUnprovenRow,
   takeOverRow,
   windowAgainRow,
   windowRow,
@@ -30,6 +30,23 @@ export function nameOfColumn({ table, column, path }: Pick<PlannedColumn, 'table
   return [`${table}.${column}`, ...(path ?? [])].join('/');
 }
 
+export const stageKeyRow: Row<'stage'> = {
+  key: 'stage',
+  title: 'Stage a new key',
+  detail: ({ generator, slot }) => `${generator} for ${slot.key}`,
+  undo: 'undone on failure',
+};
+
+/** @param why what the backup is for. */
+export function backUpKeyRow(why: string): Row<'back-up'> {
+  return {
+    key: 'back-up',
+    title: 'Back up the new key',
+    detail: ({ encryption }) => `in ${encryption.backups.join(', ')}, proven by a restore: ${why}`,
+    when: ({ encryption }) => encryption.backups.length > 0,
+  };
+}
+
 const BEGINNING = [
   {
     key: 'prepare',
@@ -37,19 +54,8 @@ const BEGINNING = [
     detail: ({ services }) => `columns, rows by state, store, ${names(services)}, ledger; nothing is changed`,
   },
   takeOverRow,
-  {
-    key: 'stage',
-    title: 'Stage a new key',
-    detail: ({ generator, slot }) => `${generator} for ${slot.key}`,
-    undo: 'undone on failure',
-  },
-  {
-    key: 'back-up',
-    title: 'Back up the new key',
-    detail: ({ encryption }) =>
-      `in ${encryption.backups.join(', ')}, proven by a restore: no row is under a key that exists once`,
-    when: ({ encryption }) => encryption.backups.length > 0,
-  },
+  stageKeyRow,
+  backUpKeyRow('no row is under a key that exists once'),
   gateRow('promote', 'use the new key'),
   windowRow(),
 ] as const satisfies readonly Row<string>[];
@@ -64,7 +70,7 @@ const ENDING = [
     detail: 'each is read under the new key alone, none under the old',
     undo: 'forward',
   },
-  takeOnRow(),
+  endUnprovenRow(),
   { key: 'forget', title: 'Destroy the old key', detail: 'the previous version leaves the store', undo: 'forward' },
   recordRow,
 ] as const satisfies readonly Row<string>[];
@@ -92,7 +98,7 @@ export const ATOMIC_STEPS = stepTable<EncryptionPlan>()([
     undo: 'undone on failure',
   },
   ...LOOKING,
-  gateRow('retire', 'destroy the old key', { undo: afterChange }),
+  gateRow('retire', 'destroy the old key', afterChange),
   ...ENDING,
 ]);
 
@@ -125,7 +131,7 @@ export const ONLINE_STEPS = stepTable<EncryptionPlan>()([
     undo: afterChange,
   },
   ...LOOKING,
-  gateRow('retire', 'take the old key from the services, and destroy it', { undo: afterChange }),
+  gateRow('retire', 'take the old key from the services, and destroy it', afterChange),
   windowAgainRow(() => true),
   {
     key: 'sweep',

@@ -4,8 +4,8 @@
  */
 import type { PlannedRecovery, RotationPlan } from '../../domain/plan.js';
 import { stepTable } from '../../domain/steps.js';
-import { isEncryption, nameOfColumn, type EncryptionPlan } from '../encryption/steps.js';
-import { gate, lookingRows, names, recordRow, rolloutOf, takeOnRow, takeOverRow } from '../rows.js';
+import { backUpKeyRow, isEncryption, nameOfColumn, stageKeyRow, type EncryptionPlan } from '../encryption/steps.js';
+import { deniedGate, lookingRows, names, recordRow, rolloutOf, endUnprovenRow, takeOverRow } from '../rows.js';
 
 /** For the ledger. */
 export const METHOD_OF_RECOVERY = 'recover lost key';
@@ -27,21 +27,11 @@ export const RECOVERY_STEPS = stepTable<RecoveryPlan>()([
   },
   takeOverRow,
   {
-    ...gate('approve-recover', 'recover', ''),
+    ...deniedGate('approve-recover', 'recover', ''),
     title: (plan) => (destroys(plan) ? 'Approval: destroy what no key reads' : 'Approval: move what no key reads'),
   },
-  {
-    key: 'stage',
-    title: 'Stage a new key',
-    detail: ({ generator, slot }) => `${generator} for ${slot.key}`,
-    undo: 'undone on failure',
-  },
-  {
-    key: 'back-up',
-    title: 'Back up the new key',
-    detail: ({ encryption }) => `in ${encryption.backups.join(', ')}, proven by a restore: it is not lost again`,
-    when: ({ encryption }) => encryption.backups.length > 0,
-  },
+  stageKeyRow,
+  backUpKeyRow('it is not lost again'),
   {
     key: 'stop',
     title: 'Stop the services',
@@ -86,7 +76,7 @@ export const RECOVERY_STEPS = stepTable<RecoveryPlan>()([
     detail: 'each is read under the new key alone, none under the old',
     undo: 'forward',
   },
-  takeOnRow(),
+  endUnprovenRow(),
   {
     key: 'destroy',
     title: 'Destroy what no key reads',

@@ -8,13 +8,14 @@ import type { OverlapSpec } from '../../domain/specs/secret.js';
 import { stepTable, type StepRow } from '../../domain/steps.js';
 import {
   afterChange,
+  deniedGate,
   gate,
   gateRow,
   lookingRows,
   names,
   recordRow,
   rolloutOf,
-  takeOnRow,
+  endUnprovenRow,
   windowAgainRow,
   windowRow,
 } from '../rows.js';
@@ -48,13 +49,46 @@ const overlaps = ({ overlap }: RotationPlan): boolean => overlap !== null;
 /** Deploys after which both values are accepted. */
 const toBoth = { when: overlaps, detail: rolloutOf, undo: 'undone on failure', begins: 'change' } as const;
 
+/** What an ended run left behind is settled first; which of these it takes is known once readiness has found it. */
+const settling = <const K extends string>(key: K, title: string): StepRow<RotationPlan, K> => ({
+  key,
+  title,
+  detail: '',
+  when: () => 'if needed',
+});
+
+const SETTLEMENT = [
+  { ...gate('approve-settle', 'settle', 'settle what an earlier run left behind'), when: () => 'if needed' as const },
+  settling('settle-deploy', 'Earlier run: every service signs with its value'),
+  settling('settle-wait', 'Earlier run: wait out its overlap'),
+  settling('settle', 'Settle what an earlier run left behind'),
+  settling('settle-verify', 'Earlier run: verify the flows'),
+  settling('settle-prove', 'Earlier run: prove that its old value is refused'),
+  {
+    ...deniedGate('settle-take-on', 'settle-unproven', ''),
+    title: 'Earlier run, approval: destroy its old value without a proof',
+    when: () => 'if needed' as const,
+  },
+  settling('settle-forget', 'Earlier run: destroy its old value'),
+  settling('settle-record', 'Earlier run: record it in the ledger'),
+] as const;
+
+export type SettlementKey = (typeof SETTLEMENT)[number]['key'];
+export const SETTLEMENT_KEYS: readonly SettlementKey[] = SETTLEMENT.map(({ key }) => key);
+
 export const SESSION_STEPS = stepTable<RotationPlan>()([
   {
     key: 'prepare',
     title: 'Check that everything is ready',
     detail: ({ services }) => `store writable, ${names(services)} healthy, ledger reachable; nothing is changed`,
   },
-  ...settlement(),
+  ...SETTLEMENT,
+  {
+    key: 'rehearse',
+    title: 'Try the proof with the value in use',
+    detail: '',
+    when: () => 'if needed',
+  },
   {
     key: 'stage',
     title: 'Stage a new value',
@@ -73,7 +107,11 @@ export const SESSION_STEPS = stepTable<RotationPlan>()([
   { ...toBoth, key: 'sign', title: 'Deploy 2 of 3: sign with the new value' },
   {
     key: 'signer',
-    title: 'See that what is issued is signed with the new value',
+    // Nothing that was not looked at is ticked off as seen.
+    title: (plan) =>
+      canSeeWhoSigns(plan)
+        ? 'See that what is issued is signed with the new value'
+        : 'Which value the application signs with: not proven',
     detail: ({ proof }) =>
       proof && proof.type !== 'value'
         ? `${proof.login}, several times; the signature is verified here`
@@ -98,7 +136,7 @@ export const SESSION_STEPS = stepTable<RotationPlan>()([
     when: overlaps,
     undo: afterChange,
   },
-  gateRow('retire', 'stop accepting the old value', { undo: afterChange }),
+  gateRow('retire', 'stop accepting the old value', afterChange),
   windowAgainRow(overlaps),
   {
     key: 'retire',
@@ -115,7 +153,7 @@ export const SESSION_STEPS = stepTable<RotationPlan>()([
     when: ({ proof }) => proof !== null,
     undo: 'forward',
   },
-  takeOnRow(({ proof }) => proof === null),
+  endUnprovenRow(({ proof }) => proof === null),
   {
     key: 'forget',
     title: 'Destroy the old value',
@@ -124,29 +162,3 @@ export const SESSION_STEPS = stepTable<RotationPlan>()([
   },
   recordRow,
 ]);
-
-/** What an ended run left behind is settled first; which of these it takes is known once readiness has found it. */
-function settlement() {
-  const row = <const K extends string>(key: K, title: string): StepRow<RotationPlan, K> => ({
-    key,
-    title,
-    detail: '',
-    when: () => 'if needed',
-  });
-  return [
-    { ...gate('approve-settle', 'settle', 'settle what an earlier run left behind'), when: () => 'if needed' as const },
-    row('settle-deploy', 'Earlier run: every service signs with its value'),
-    row('settle-wait', 'Earlier run: wait out its overlap'),
-    row('settle', 'Settle what an earlier run left behind'),
-    row('settle-verify', 'Earlier run: verify the flows'),
-    row('settle-prove', 'Earlier run: prove that its old value is refused'),
-    {
-      ...gate('settle-take-on', 'settle-unproven', ''),
-      title: 'Earlier run, approval: destroy its old value without a proof',
-      when: () => 'if needed' as const,
-    },
-    row('settle-forget', 'Earlier run: destroy its old value'),
-    row('settle-record', 'Earlier run: record it in the ledger'),
-    row('rehearse', 'Try the proof with the value in use'),
-  ] as const;
-}

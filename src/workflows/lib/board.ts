@@ -14,24 +14,14 @@ import { ATTEMPT_FAILED, parseTrouble, type AttemptFailed } from '../../domain/a
 import type { RotationPlan } from '../../domain/plan.js';
 import { formatRef } from '../../domain/refs.js';
 import { endOf, type RotationReport, type StepRecord } from '../../domain/report.js';
-import type { RunStatus, ShownStep } from '../../domain/status.js';
+import type { RunStatus } from '../../domain/status.js';
 import type { StepOutline } from '../../domain/steps.js';
+import { endedAs, isGoingOn, rowBeside, rowOf, shownAs, skipIfToCome, type Ended, type Row } from './board-rows.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import { Listed, type Phase } from './listed.js';
 
 const attemptFailed = defineSignal<[AttemptFailed]>(ATTEMPT_FAILED);
 export const statusQuery = defineQuery<RunStatus>(STATUS_QUERY);
-
-interface Row {
-  readonly key: string;
-  /** null: a wait, or an undo, that no table foresees. */
-  readonly outline: StepOutline | null;
-  /** Not until the run knows that it comes to it. */
-  hidden: boolean;
-  seen?: readonly string[];
-  seenAs?: string;
-  record: StepRecord;
-}
 
 export class Board {
   private readonly rows: Row[];
@@ -52,12 +42,7 @@ export class Board {
     private readonly gates: Gatekeeper,
     outline: readonly StepOutline[],
   ) {
-    this.rows = outline.map((step) => ({
-      key: step.key,
-      outline: step,
-      hidden: step.ifNeeded,
-      record: { name: step.title, state: 'to come' },
-    }));
+    this.rows = outline.map(rowOf);
     setHandler(statusQuery, () => this.status(), {
       description: 'The run as data: steps, the open gate, waits, report',
     });
@@ -120,20 +105,10 @@ export class Board {
     this.set(key, { name: this.titleOf(key), state: 'running', startedAt: new Date(Date.now()).toISOString() });
   }
 
-  end(key: string, result: Pick<StepRecord, 'state' | 'evidence' | 'error' | 'diagnosis'>): void {
-    const { name, startedAt, seconds: earlier, error, diagnosis } = this.row(key).record;
-    // An undone step keeps the time its effect took, and why it failed.
-    const failed = { ...(error === undefined ? {} : { error }), ...(diagnosis === undefined ? {} : { diagnosis }) };
-    const seconds = earlier ?? (startedAt ? (Date.now() - Date.parse(startedAt)) / 1000 : undefined);
+  end(key: string, result: Ended): void {
     this.wait = null;
     this.trouble = null;
-    this.set(key, {
-      name,
-      ...(startedAt ? { startedAt } : {}),
-      ...(seconds === undefined ? {} : { seconds }),
-      ...(result.state === 'undone' ? failed : {}),
-      ...result,
-    });
+    this.set(key, endedAs(this.row(key).record, result, Date.now()));
   }
 
   /** A line of its own: what kept the step from being undone is not why it had failed. */
@@ -189,9 +164,7 @@ export class Board {
 
   /** Before the run is reported: what has not come by now does not come. */
   skipTheRest(): void {
-    for (const row of this.rows) {
-      if (row.record.state === 'to come') row.record = { ...row.record, state: 'skipped' };
-    }
+    this.rows.forEach(skipIfToCome);
   }
 
   finish(report: RotationReport): void {
@@ -207,7 +180,7 @@ export class Board {
   }
 
   private get goingOn(): StepRecord | undefined {
-    return this.rows.find(({ record }) => record.state === 'running' || record.state === 'waiting')?.record;
+    return this.rows.find(isGoingOn)?.record;
   }
 
   private status(): RunStatus {
@@ -221,7 +194,7 @@ export class Board {
       method: plan.method,
       phase: (this.report && endOf(this.report)) ?? this.goingOn?.name ?? this.listed.phase,
       about: [...plan.decisions, ...(plan.note === null ? [] : [`${plan.operator}: ${plan.note}`])],
-      steps: this.shown.map(shown),
+      steps: this.shown.map(shownAs),
       gate: this.gates.open,
       wait: this.wait,
       trouble: this.trouble,
@@ -255,7 +228,7 @@ export class Board {
 
   private insert(key: string, title: string, index: number): void {
     if (this.has(key)) return;
-    this.rows.splice(index, 0, { key, outline: null, hidden: false, record: { name: title, state: 'to come' } });
+    this.rows.splice(index, 0, rowBeside(key, title));
   }
 
   private get shown(): Row[] {
@@ -274,16 +247,4 @@ export class Board {
     row.record = record;
     this.refresh();
   }
-}
-
-const NOT_ENDED = ['to come', 'running', 'waiting'];
-const GOING_ON = ['running', 'waiting'];
-
-function shown({ record, outline, seen, seenAs }: Row): ShownStep {
-  return {
-    ...record,
-    ...(seen && GOING_ON.includes(record.state) ? { seen, ...(seenAs === undefined ? {} : { seenAs }) } : {}),
-    ...(outline && outline.detail !== '' && NOT_ENDED.includes(record.state) ? { detail: outline.detail } : {}),
-    ...(outline?.undo === 'forward' ? { forward: true } : {}),
-  };
 }

@@ -1,7 +1,7 @@
 /** How far a cancellation reaches into a run: to its end, or until what it does can no longer be taken back. */
 import { CancellationScope } from '@temporalio/workflow';
 
-/** To be made, and used, where nothing is cancelled by itself. */
+/** What runs in it is cancelled with the run, until it is shielded. Made in a scope that is itself not cancelled with the run. */
 export class Cancellable {
   private readonly scope = new CancellationScope();
   private shielded = false;

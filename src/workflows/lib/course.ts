@@ -6,6 +6,7 @@ import { notProven, type Proof } from '../../domain/proof.js';
 import type { StepRecord } from '../../domain/report.js';
 import { runbookOf } from '../../runbooks/index.js';
 import type { Board } from './board.js';
+import { EarlierRun } from './earlier-run.js';
 import type { Gatekeeper } from './gatekeeper.js';
 import { ServiceLock } from './service-lock.js';
 import { Steering } from './steering.js';
@@ -25,16 +26,10 @@ export class Course {
   newShown = false;
   /** The step whose failure ends the run. */
   failedAt: string | null = null;
-  /** The run whose value this one goes on with, although it was made before others were known to have the secret. */
-  older: string | null = null;
-  /** The run that this one finishes ran because others have, or may have, its old value. */
-  finishesExposed = false;
   /** A step beside the change failed, and the run went on without it. */
   incomplete = false;
   /** However it ends from here on, it goes into the ledger. */
   recordable = false;
-  /** What became of an earlier run; `changed`: by this one. */
-  earlier: { readonly line: string; readonly changed: boolean } | null = null;
   /** Whether the old value is dead. */
   proof: Proof = notProven('the run ended before it was tried');
   /** What a person must do if the run ends now. */
@@ -42,6 +37,7 @@ export class Course {
   /** Why a cancellation changes nothing any more. */
   tooLate: string | null = null;
 
+  readonly earlier: EarlierRun;
   readonly services: ServiceLock;
   readonly steering: Steering;
 
@@ -50,6 +46,7 @@ export class Course {
     readonly gates: Gatekeeper,
     readonly board: Board,
   ) {
+    this.earlier = new EarlierRun(plan.reason);
     this.services = new ServiceLock(plan, board, gates.resets);
     this.steering = new Steering(gates);
     this.steering.register(runbookOf(plan).steering);
@@ -68,7 +65,7 @@ export class Course {
 
   /** What stays although the run was undone. */
   stays(): string[] {
-    return [...this.lasting, ...(this.earlier ? [this.earlier.line] : [])];
+    return [...this.lasting, ...(this.earlier.stands ? [this.earlier.stands.line] : [])];
   }
 
   /** The one whose failure ends the run, whether or not it has been undone since. */

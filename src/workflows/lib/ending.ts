@@ -73,7 +73,7 @@ export class Ending {
   private howThingsStand(): string {
     const { earlier, recordable } = this.course;
     if (!recordable) return 'nothing was changed';
-    const before = earlier?.changed ? 'what this run itself began is undone' : 'everything is as it was before';
+    const before = earlier.stands?.changed ? 'what this run itself began is undone' : 'everything is as it was before';
     return [before, ...this.course.stays()].join(', but ');
   }
 
@@ -139,8 +139,8 @@ export class Ending {
 
   /** A run that completes rotates once more by itself; one that stops leaves it to people. */
   private tellOlder(): void {
-    const { older, todo } = this.course;
-    if (older !== null) todo.unshift(`${olderInUse(older)}: rotate it once more, at once`);
+    const { earlier, todo } = this.course;
+    if (earlier.older !== null) todo.unshift(`${olderInUse(earlier.older)}: rotate it once more, at once`);
   }
 
   private async end(outcome: Outcome): Promise<RotationReport> {

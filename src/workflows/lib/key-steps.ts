@@ -38,7 +38,7 @@ export async function beginKey(
   const key = { used: left !== null };
   const hold: EncryptionHold = { ...holdOf(plan), encryption, ...(left ? { rotation: left.rotation } : {}) };
   if (left) {
-    run.goesOnWith(left);
+    run.earlier.isGoneOnWith(left);
     await run.step('settle', () =>
       Promise.resolve({ summary: `of run ${left.rotation} ${cameTo(left)}: its key is used on` }),
     );

@@ -21,7 +21,7 @@ export async function proveOldDead(
   run.board.setPhase('proving');
   const proof = attempt ? await tried(run, attempt) : NO_PROOF_DECLARED;
   run.proves(proof);
-  if (proof.proven || !run.endsExposed) return;
+  if (proof.proven || !run.earlier.endsExposed) return;
   const question = `Nothing shows that the old value of ${formatRef(run.plan.ref)} is dead (${proof.because}). Do you take that on?`;
   await run.gate('take-on', question, { denyOnExpiry: true });
 }

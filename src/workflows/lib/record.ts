@@ -29,8 +29,8 @@ export async function recordRun(course: Course, outcome: Outcome): Promise<Row |
     ...gates.notes,
     ...cancelledBy(outcome, gates),
     ...(outcome === 'completed' ? [] : lasting),
-    ...(earlier ? [earlier.line] : []),
-    ...(course.older === null ? [] : [olderInUse(course.older)]),
+    ...(earlier.stands ? [earlier.stands.line] : []),
+    ...(earlier.older === null ? [] : [olderInUse(earlier.older)]),
     ...why,
     ...todo,
   ].join('; ');
@@ -74,7 +74,7 @@ export function reportOf(course: Course, outcome: Outcome, row: Row): RotationRe
     ledgerSequence: row.sequence,
     nextDueAt: row.nextDueAt,
     todo: [...todo],
-    ...(course.older !== null && outcome === 'completed' ? { again: true as const } : {}),
+    ...(course.earlier.older !== null && outcome === 'completed' ? { again: true as const } : {}),
     ...(lasting.length > 0 ? { lasting } : {}),
     ...(outcome === 'rolled back' && !recordable ? { notBegun: true as const } : {}),
   };

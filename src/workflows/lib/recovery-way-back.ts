@@ -33,7 +33,7 @@ export class WayBack {
   constructor(private readonly options: WayBackOptions) {
     const { run, left } = options;
     if (left)
-      run.settled(
+      run.earlier.settled(
         `run ${left.rotation} had come to "${left.arrangement}": its key is kept, with the rows that it has moved, and keyturn recover goes on from there`,
         false,
       );
@@ -100,7 +100,8 @@ export class WayBack {
     const { run, hold, left } = this.options;
     const what = 'Undo: discard the staged key, which no row needs';
     const evidence = await persistentLongEffects(what, run.plan.taskQueue).discardKey(hold);
-    if (left) run.settled(`run ${left.rotation} is taken back too: its key is destroyed, and no row is under it`, true);
+    if (left)
+      run.earlier.settled(`run ${left.rotation} is taken back too: its key is destroyed, and no row is under it`, true);
     return evidence;
   }
 

@@ -8,15 +8,16 @@ import type { RotationPlan } from '../../domain/plan.js';
 import type { Proof } from '../../domain/proof.js';
 import { isExposed } from '../../domain/reason.js';
 import type { RotationReport } from '../../domain/report.js';
-import type { LeftBehind } from '../../activities/rotation-activities.js';
 import { outlineOf, type StepOutline, type StepTable } from '../../domain/steps.js';
 import { Board } from './board.js';
 import { Cancellable } from './cancellation.js';
 import { Course } from './course.js';
 import { decide, type DecisionOptions } from './decide.js';
+import type { EarlierRun } from './earlier-run.js';
 import { Ending } from './ending.js';
 import { effectOf, endsRun, hintOf, isForCancellation, reasonOf, whatFailed } from './failures.js';
 import type { Gatekeeper } from './gatekeeper.js';
+import { NoReturn } from './no-return.js';
 import type { Steering } from './steering.js';
 import type { ServiceLock } from './service-lock.js';
 
@@ -30,18 +31,13 @@ interface StepOptions {
   readonly lasting?: (evidence: Evidence | null) => string | null;
 }
 
-/** Past which a run only goes forward. */
-const TOO_LATE = {
-  change: 'others may have the old value, and the new one goes into use: it goes back only if that fails',
-  forward: 'it is past the point of no return, and only goes forward',
-};
-
 /** @typeParam K the steps of its table that it may be asked for: any run will do where it is `never`. */
 export class Run<K extends string = never> {
   /** Until when the maintenance window is open, milliseconds of workflow time, as window.ts found it last. */
   windowOpenUntil = 0;
   readonly board: Board;
   private readonly course: Course;
+  private readonly noReturn: NoReturn;
   private cancellable: Cancellable | null = null;
   /** A run with more steps will do, one with fewer will not. */
   declare protected readonly accepts: (key: K) => void;
@@ -54,9 +50,9 @@ export class Run<K extends string = never> {
     this.board = new Board(plan, gates, outline);
     gates.onChange(() => this.board.refresh());
     this.course = new Course(plan, gates, this.board);
+    this.noReturn = new NoReturn(this.course, () => this.cancellable);
   }
 
-  /** By the runbook's table. */
   static of<P extends RotationPlan, K extends string>(plan: P, gates: Gatekeeper, table: StepTable<P, K>): Run<K> {
     return new Run<K>(plan, gates, outlineOf(table, plan));
   }
@@ -70,9 +66,9 @@ export class Run<K extends string = never> {
    */
   async step<T extends Evidence>(key: K, body: () => Promise<T>, options: StepOptions = {}): Promise<T | null> {
     if (!this.board.has(key)) return null;
-    await this.enter(this.board.outlineOf(key));
+    await this.noReturn.enter(this.board.outlineOf(key));
     const evidence = await this.line(key, body, options);
-    if (this.board.stepAfter(key)?.undo === 'forward') await this.passNoReturn();
+    await this.noReturn.leave(key);
     return evidence;
   }
 
@@ -85,7 +81,7 @@ export class Run<K extends string = never> {
     return found;
   }
 
-  /** Whether the plan has the step: what comes before it is then done too. */
+  /** Whether the plan has the step: where it has not, nothing is locked or waited for on its account. */
   has(key: K): boolean {
     return this.board.has(key);
   }
@@ -113,23 +109,6 @@ export class Run<K extends string = never> {
       }
       throw error;
     }
-  }
-
-  private async enter({ undo, beginsChange }: StepOutline): Promise<void> {
-    if (undo === 'forward') await this.passNoReturn();
-    if (!beginsChange) return;
-    this.board.changes();
-    if (!isExposed(this.plan.reason)) return;
-    await this.cancellable?.shield();
-    this.course.tooLate = TOO_LATE.change;
-  }
-
-  private async passNoReturn(): Promise<void> {
-    if (this.course.pastNoReturn) return;
-    await this.cancellable?.shield();
-    this.board.changes();
-    this.course.pastNoReturn = true;
-    this.course.tooLate = TOO_LATE.forward;
   }
 
   /**
@@ -189,28 +168,9 @@ export class Run<K extends string = never> {
     this.course.newShown = true;
   }
 
-  /**
-   * This run goes on with what an earlier one had staged or made. Where others may have the secret, they may have that too: it is used
-   * to be rid of what came before it, and then replaced in its turn.
-   */
-  goesOnWith({ rotation, exposed }: Pick<LeftBehind, 'rotation' | 'exposed'>): void {
-    if (isExposed(this.plan.reason)) this.course.older = rotation;
-    this.finishes({ exposed });
-  }
-
-  /** What an earlier run had begun is ended by this one. */
-  finishes({ exposed }: Pick<LeftBehind, 'exposed'>): void {
-    this.course.finishesExposed = exposed;
-  }
-
-  /** Others have, or may have, what this run destroys last: its own old value, or that of the run which it finishes. */
-  get endsExposed(): boolean {
-    return isExposed(this.plan.reason) || this.course.finishesExposed;
-  }
-
-  /** How the versions of an earlier run stand from now on, in whatever this run ends. @param changed this run did something to them. */
-  settled(line: string, changed: boolean): void {
-    this.course.earlier = { line, changed };
+  /** Of the run that had ended before this one. */
+  get earlier(): EarlierRun {
+    return this.course.earlier;
   }
 
   /**

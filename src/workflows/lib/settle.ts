@@ -12,33 +12,27 @@ import { NO_PROOF_DECLARED, notProven, proofInWords, type Proof } from '../../do
 import { isExposed } from '../../domain/reason.js';
 import { formatRef } from '../../domain/refs.js';
 import type { Outcome } from '../../domain/report.js';
-import { canSeeWhoSigns, overlapMilliseconds, SIGNER_NOT_SEEN } from '../../runbooks/session/steps.js';
+import {
+  canSeeWhoSigns,
+  overlapMilliseconds,
+  SETTLEMENT_KEYS,
+  SIGNER_NOT_SEEN,
+  type SettlementKey,
+} from '../../runbooks/session/steps.js';
 import { cameTo, type Arrangement } from '../../domain/slot.js';
 import type { Hold, LeftBehind } from '../../activities/rotation-activities.js';
 import { effects, longEffects, persistentEffects } from './activities.js';
 import { deployAll, holdOf } from './rollout.js';
 import type { Run } from './run.js';
+import { askFirst, askToEndUnproven, gateOf } from './settle-questions.js';
 import { holdWindowAndServices } from './window.js';
 
-const KEYS = [
-  'approve-settle',
-  'settle-deploy',
-  'settle-wait',
-  'settle',
-  'settle-verify',
-  'settle-prove',
-  'settle-take-on',
-  'settle-forget',
-  'settle-record',
-] as const;
-type Key = (typeof KEYS)[number];
-
-export async function settleLeftovers(run: Run<Key>, left: LeftBehind): Promise<void> {
+export async function settleLeftovers(run: Run<SettlementKey>, left: LeftBehind): Promise<void> {
   const { arrangement, reached, rotation } = left;
   if (reached === 'old only') {
     run.expects(['settle']);
     await run.step('settle', () => discard(run, left));
-    run.settled(`what run ${rotation} had staged is discarded`, true);
+    run.earlier.settled(`what run ${rotation} had staged is discarded`, true);
     return;
   }
   switch (arrangement) {
@@ -56,7 +50,7 @@ export async function settleLeftovers(run: Run<Key>, left: LeftBehind): Promise<
  * The store shows the old value signing: it was so for as long as the run came no further, or the run was on its way back, or
  * somebody has put the old value back. In the last two cases services may have signed with the new one.
  */
-async function takeBack(run: Run<Key>, left: LeftBehind): Promise<void> {
+async function takeBack(run: Run<SettlementKey>, left: LeftBehind): Promise<void> {
   const { rotation } = left;
   run.expects([...gateOf(run, left), 'settle', 'settle-record']);
   await askFirst(run, left, `take its value back (${deployed(run)}) and destroy it`);
@@ -71,12 +65,12 @@ async function takeBack(run: Run<Key>, left: LeftBehind): Promise<void> {
     }),
   );
   await run.services.release();
-  run.settled(`the value of run ${rotation} is taken back (${cameTo(left)})`, true);
+  run.earlier.settled(`the value of run ${rotation} is taken back (${cameTo(left)})`, true);
   await CancellationScope.nonCancellable(() => record(run, left, 'rolled back', { since, proof: null }));
 }
 
 /** Services sign with the value already: there may be sessions and tokens of it, so it becomes the one in use. */
-async function carryThrough(run: Run<Key>, left: LeftBehind): Promise<void> {
+async function carryThrough(run: Run<SettlementKey>, left: LeftBehind): Promise<void> {
   const { plan } = run;
   const { overlap, verify, proof, taskQueue } = plan;
   const { rotation } = left;
@@ -112,7 +106,10 @@ async function carryThrough(run: Run<Key>, left: LeftBehind): Promise<void> {
         return { summary: `${summary}; ${signer.summary}` };
       }),
     );
-    run.settled(`every service signs with the value of run ${rotation} now, its old value is still accepted`, true);
+    run.earlier.settled(
+      `every service signs with the value of run ${rotation} now, its old value is still accepted`,
+      true,
+    );
     // Nobody knows since when every instance signs with its new value, so its whole overlap is waited for again.
     const what = "Until tokens of the earlier run's old value have expired";
     await run.wait('settle-wait', what, overlapMilliseconds(overlap));
@@ -125,7 +122,10 @@ async function carryThrough(run: Run<Key>, left: LeftBehind): Promise<void> {
       return { summary: `run ${rotation} had come to "${left.arrangement}": carried through; ${summary}` };
     }),
   );
-  run.settled(`every service uses the value of run ${rotation} now; its old value is kept and not proven dead`, true);
+  run.earlier.settled(
+    `every service uses the value of run ${rotation} now; its old value is kept and not proven dead`,
+    true,
+  );
   const kept = `the value of run ${rotation} is in use and its old one still kept; mend what failed and start a rotation, which settles it again`;
   let shown = NO_PROOF_DECLARED;
   await run.unlessHalfDone(kept, async () => {
@@ -145,7 +145,7 @@ async function carryThrough(run: Run<Key>, left: LeftBehind): Promise<void> {
     }
     await run.services.release();
   });
-  if (!shown.proven && (left.exposed || isExposed(plan.reason))) await takeOn(run, left, shown);
+  if (!shown.proven && (left.exposed || isExposed(plan.reason))) await askToEndUnproven(run, left, shown);
   await run.unlessHalfDone(kept, async () => {
     // From here on together: a value that is gone must be on record.
     await CancellationScope.nonCancellable(async () => {
@@ -153,40 +153,15 @@ async function carryThrough(run: Run<Key>, left: LeftBehind): Promise<void> {
         persistentEffects("Destroy the earlier run's old value", taskQueue).forgetPrevious(holdOn(run, left)),
       );
       const end = shown.proven ? 'proven dead and destroyed' : `destroyed (${proofInWords(shown)})`;
-      run.settled(`run ${rotation} is settled: its value is in use, its old value ${end}`, true);
+      run.earlier.settled(`run ${rotation} is settled: its value is in use, its old value ${end}`, true);
       await record(run, left, 'completed', { since, proof: shown });
     });
   });
 }
 
-/** As a run's own end after a leak: its old value may be the one that others have. */
-async function takeOn(run: Run<Key>, { rotation }: LeftBehind, shown: Proof): Promise<void> {
-  const name = formatRef(run.plan.ref);
-  const because = proofInWords(shown);
-  const declare = shown === NO_PROOF_DECLARED ? ', or declare a proof in the inventory' : '';
-  const todo = `the value of run ${rotation} is in use; the one before it is kept and may still be accepted (${because}): look by hand whether it is refused${declare}, and start a rotation of ${name} once more, which asks again`;
-  const question = `Nothing shows that the value of ${name} before that of run ${rotation} is dead (${shown.because}), and it may be what others have. Destroy it all the same?`;
-  await run.unlessHalfDone(todo, () =>
-    run.gate('settle-take-on', question, {
-      denyOnExpiry: true,
-      afterDenial: 'the run ends stopped: that value is kept in the store, and nothing of this run has begun',
-    }),
-  );
-}
-
-async function askFirst(run: Run<Key>, left: LeftBehind, what: string): Promise<void> {
-  const { arrangement, rotation } = left;
-  run.settled(`what run ${rotation} left is not settled: the store still shows "${arrangement}"`, false);
-  if (gateOf(run, left).length === 0) return;
-  const name = formatRef(run.plan.ref);
-  const signed = mayHaveSigned(left) ? ', and what was signed with its value is refused then' : '';
-  const question = `Run ${rotation} was ended, and of ${name} ${cameTo(left)}. Settle it first: ${what}${signed}?`;
-  await run.gate('approve-settle', question);
-}
-
 /** A row of its own for the run that could not write it. */
 async function record(
-  run: Run<Key>,
+  run: Run<SettlementKey>,
   { rotation }: LeftBehind,
   outcome: Outcome,
   { since, proof }: { since: number; proof: Proof | null },
@@ -204,7 +179,7 @@ async function record(
         orElse: `${rotation}, settled by ${plan.requestId}`,
         startedAt: new Date(since).toISOString(),
         finishedAt: new Date(Date.now()).toISOString(),
-        steps: board.stepsOf(KEYS).filter(({ state }) => state === 'done'),
+        steps: board.stepsOf(SETTLEMENT_KEYS).filter(({ state }) => state === 'done'),
         refusals: [],
         proof,
         ledgerSequence: null,
@@ -231,20 +206,6 @@ async function discard(run: Run, left: LeftBehind): Promise<Evidence> {
 
 function holdOn({ plan }: Run, { rotation }: LeftBehind): Hold {
   return { ...holdOf(plan), rotation };
-}
-
-/**
- * The policy's word: where a run's own steps need people, so does finishing another one's. Besides, people are asked before a
- * value goes that may have signed; not after a leak, whose run replaces either value.
- */
-function gateOf({ plan }: Run, left: LeftBehind): Key[] {
-  const asked = plan.approval.gates.length > 0 || (mayHaveSigned(left) && !isExposed(plan.reason));
-  return asked ? ['approve-settle'] : [];
-}
-
-/** The run had come to where services sign with the new value, and the store shows that the old one does. */
-function mayHaveSigned({ reached, arrangement }: LeftBehind): boolean {
-  return reached.startsWith('new') && arrangement.startsWith('old');
 }
 
 /** What to do when the run ends between two deploys. */

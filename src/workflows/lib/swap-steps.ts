@@ -39,7 +39,7 @@ export async function beginSwap(run: Run<'settle' | 'approve-wave' | 'stage'>, s
   const left = ready.leftBehind;
   const hold: SwapHold = { ...holdOf(plan), swap, ...(left ? { rotation: left.rotation } : {}) };
   if (left) {
-    run.goesOnWith(left);
+    run.earlier.isGoneOnWith(left);
     if (left.newRole !== undefined)
       for (const [key, title] of Object.entries(titlesOf(left.newRole))) board.rename(key, title);
     await run.step('settle', () =>
